@@ -1,0 +1,1 @@
+//! Aeron Cluster services and clients in Rust.

@@ -1,0 +1,1 @@
+//! The package of the programs in `examples/`. It holds no code of its own: read the programs.
