@@ -1,0 +1,80 @@
+//! Compiles the archive client with `cc`, on codecs made from the schema: upstream's own build needs Java and Gradle.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::codecs;
+use crate::config::Config;
+use crate::schema::Schema;
+
+/// The static library's name, and the directory that has it.
+pub const LIB: &str = "aeron_archive_c_client_static";
+
+/// Compiles the archive client into `OUT_DIR`.
+pub fn compile(config: &Config, source: &Path) -> Result<(), String> {
+    let include = config.out_dir.join("codecs");
+    write_codecs(config, source, &include.join("c/aeron_archive_client"))?;
+    let root = source.join("aeron-archive/src/main/c");
+    let mut cc = cc::Build::new();
+    cc.files(c_files(&root.join("client"))?)
+        .includes([
+            &include,
+            &root,
+            &root.join("client"),
+            &source.join("aeron-client/src/main/c"),
+        ])
+        .std("c11")
+        .opt_level(3)
+        .define("_DEFAULT_SOURCE", None)
+        .define("_FILE_OFFSET_BITS", "64")
+        .warnings(false);
+    for (name, value) in version_defines(source)? {
+        cc.define(&name, value.as_str());
+    }
+    cc.try_compile(LIB)
+        .map_err(|e| format!("cannot compile the Aeron archive client: {e}"))
+}
+
+fn write_codecs(config: &Config, source: &Path, dir: &Path) -> Result<(), String> {
+    let path = source.join("aeron-archive/src/main/resources/archive/aeron-archive-codecs.xml");
+    let xml =
+        fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let schema = Schema::parse(&xml).map_err(|e| format!("{}: {e}", path.display()))?;
+    codecs::write(&schema, dir)?;
+    fs::copy(config.manifest_dir.join("build/sbe.h"), dir.join("sbe.h"))
+        .map(drop)
+        .map_err(|e| format!("cannot copy build/sbe.h to {}: {e}", dir.display()))
+}
+
+fn c_files(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = fs::read_dir(dir).map_err(|e| format!("cannot list {}: {e}", dir.display()))?;
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "c"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+/// The version, as upstream's CMake passes it. The revision is left empty: the tree is no git checkout.
+fn version_defines(source: &Path) -> Result<Vec<(String, String)>, String> {
+    let version = crate::locate::version(source)?;
+    let quoted = |text: &str| format!("\"{text}\"");
+    let mut defines = vec![
+        ("AERON_VERSION_TXT".into(), quoted(&version)),
+        ("AERON_VERSION_GITSHA".into(), quoted("")),
+    ];
+    let names = [
+        "AERON_VERSION_MAJOR",
+        "AERON_VERSION_MINOR",
+        "AERON_VERSION_PATCH",
+    ];
+    defines.extend(
+        names
+            .into_iter()
+            .zip(version.split('.'))
+            .map(|(name, part)| (name.into(), part.to_owned())),
+    );
+    Ok(defines)
+}
