@@ -13,7 +13,7 @@ pub const LIB: &str = "aeron_archive_c_client_static";
 /// Compiles the archive client into `OUT_DIR`.
 pub fn compile(config: &Config, source: &Path) -> Result<(), String> {
     let include = config.out_dir.join("codecs");
-    write_codecs(config, source, &include.join("c/aeron_archive_client"))?;
+    write_codecs(config, source, &include)?;
     let root = source.join("aeron-archive/src/main/c");
     let mut cc = cc::Build::new();
     cc.files(c_files(&root.join("client"))?)
@@ -35,15 +35,25 @@ pub fn compile(config: &Config, source: &Path) -> Result<(), String> {
         .map_err(|e| format!("cannot compile the Aeron archive client: {e}"))
 }
 
-fn write_codecs(config: &Config, source: &Path, dir: &Path) -> Result<(), String> {
+/// The headers, and the schema beside them for the tests.
+fn write_codecs(config: &Config, source: &Path, include: &Path) -> Result<(), String> {
     let path = source.join("aeron-archive/src/main/resources/archive/aeron-archive-codecs.xml");
     let xml =
         fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let schema = Schema::parse(&xml).map_err(|e| format!("{}: {e}", path.display()))?;
-    codecs::write(&schema, dir)?;
-    fs::copy(config.manifest_dir.join("build/sbe.h"), dir.join("sbe.h"))
+    let headers = include.join("c/aeron_archive_client");
+    codecs::write(&schema, &headers)?;
+    copy(
+        &config.manifest_dir.join("build/sbe.h"),
+        &headers.join("sbe.h"),
+    )?;
+    copy(&path, &include.join("aeron-archive-codecs.xml"))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::copy(from, to)
         .map(drop)
-        .map_err(|e| format!("cannot copy build/sbe.h to {}: {e}", dir.display()))
+        .map_err(|e| format!("cannot copy {} to {}: {e}", from.display(), to.display()))
 }
 
 fn c_files(dir: &Path) -> Result<Vec<PathBuf>, String> {
