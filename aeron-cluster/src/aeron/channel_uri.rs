@@ -1,0 +1,145 @@
+//! Channel URIs.
+
+use std::fmt;
+
+use crate::error::{Error, ErrorKind, Result};
+
+const SCHEME: &str = "aeron";
+const SPY_PREFIX: &str = "aeron-spy:";
+
+/// A channel URI, parsed: `aeron:udp?endpoint=localhost:20121|term-length=64k`.
+///
+/// Keeps the order of its parameters, so that what is parsed and printed stays the same text. Mirrors
+/// `io.aeron.ChannelUri`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelUri {
+    prefix: &'static str,
+    media: String,
+    params: Vec<(String, String)>,
+}
+
+impl ChannelUri {
+    /// Parses a channel.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) naming the channel and what is wrong with it.
+    pub fn parse(channel: &str) -> Result<Self> {
+        let invalid = |why: &str| Error::new(ErrorKind::InvalidArgument, format!("invalid channel {channel:?}: {why}"));
+        let (prefix, rest) = match channel.strip_prefix(SPY_PREFIX) {
+            Some(rest) => (SPY_PREFIX, rest),
+            None => ("", channel),
+        };
+        let rest = rest
+            .strip_prefix(SCHEME)
+            .and_then(|rest| rest.strip_prefix(':'))
+            .ok_or_else(|| invalid("it does not start with 'aeron:'"))?;
+        let (media, params) = rest.split_once('?').unwrap_or((rest, ""));
+        if media.is_empty() {
+            return Err(invalid("it names no media: 'aeron:udp' or 'aeron:ipc'"));
+        }
+        let params = params
+            .split('|')
+            .filter(|param| !param.is_empty())
+            .map(|param| match param.split_once('=') {
+                Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+                _ => Err(invalid(&format!("parameter {param:?} is not key=value"))),
+            })
+            .collect::<Result<_>>()?;
+        Ok(ChannelUri { prefix, media: media.to_owned(), params })
+    }
+
+    /// The media: `udp` or `ipc`.
+    pub fn media(&self) -> &str {
+        &self.media
+    }
+
+    /// Whether the media is UDP.
+    pub fn is_udp(&self) -> bool {
+        self.media == "udp"
+    }
+
+    /// Whether the media is shared memory.
+    pub fn is_ipc(&self) -> bool {
+        self.media == "ipc"
+    }
+
+    /// Whether it is a spy on a publication of the same driver.
+    pub fn is_spy(&self) -> bool {
+        !self.prefix.is_empty()
+    }
+
+    /// The value of a parameter.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.params.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a parameter, in its place if it is there already.
+    pub fn put(&mut self, key: &str, value: impl Into<String>) {
+        let value = value.into();
+        match self.params.iter_mut().find(|(name, _)| name == key) {
+            Some(param) => param.1 = value,
+            None => self.params.push((key.to_owned(), value)),
+        }
+    }
+
+    /// Removes a parameter and returns its value.
+    pub fn remove(&mut self, key: &str) -> Option<String> {
+        let index = self.params.iter().position(|(name, _)| name == key)?;
+        Some(self.params.remove(index).1)
+    }
+}
+
+impl fmt::Display for ChannelUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{SCHEME}:{}", self.prefix, self.media)?;
+        for (index, (key, value)) in self.params.iter().enumerate() {
+            write!(f, "{}{key}={value}", if index == 0 { '?' } else { '|' })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::str::FromStr for ChannelUri {
+    type Err = Error;
+
+    fn from_str(channel: &str) -> Result<Self> {
+        ChannelUri::parse(channel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parsing_and_printing_keeps_the_text() {
+        for channel in [
+            "aeron:ipc",
+            "aeron:ipc?term-length=64k",
+            "aeron:udp?endpoint=localhost:0|term-length=64k|alias=x=y",
+            "aeron-spy:aeron:udp?tags=4|session-id=-17",
+        ] {
+            assert_eq!(ChannelUri::parse(channel).unwrap().to_string(), channel);
+        }
+    }
+
+    #[test]
+    fn parameters_are_replaced_in_place() {
+        let mut uri = ChannelUri::parse("aeron-spy:aeron:udp?alias=log|session-id=1").unwrap();
+        uri.put("alias", "log-sc-0");
+        uri.put("rejoin", "false");
+        assert_eq!(uri.to_string(), "aeron-spy:aeron:udp?alias=log-sc-0|session-id=1|rejoin=false");
+        assert!(uri.is_spy() && uri.is_udp() && !uri.is_ipc());
+        assert_eq!(uri.remove("session-id").as_deref(), Some("1"));
+        assert_eq!(uri.get("session-id"), None);
+    }
+
+    #[test]
+    fn errors_name_the_channel_and_the_fault() {
+        for (channel, fault) in [("udp", "'aeron:'"), ("aeron:", "no media"), ("aeron:udp?endpoint", "\"endpoint\"")] {
+            let message = ChannelUri::parse(channel).unwrap_err().to_string();
+            assert!(message.contains(channel) && message.contains(fault), "{message}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The client itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aeron_sys as sys;
+
+use super::async_add::AsyncAdd;
+use super::context::Context;
+use super::counters::{Counter, CounterSpec, CountersReader};
+use super::exclusive_publication::ExclusivePublication;
+use super::handle::ClientInner;
+use super::publication::Publication;
+use super::subscription::Subscription;
+use crate::error::{Error, Result};
+
+/// A client of a media driver.
+///
+/// Cheap to clone: clones are the same client. It has one thread of its own, the conductor. All methods can be called
+/// from any thread, also from handlers, where those that wait would wait for themselves and therefore must not be used.
+/// Mirrors `io.aeron.Aeron` and `aeron_t`.
+///
+/// The client closes when the last clone and the last handle that came from it are gone.
+#[derive(Clone)]
+pub struct Aeron {
+    inner: Arc<ClientInner>,
+}
+
+impl Aeron {
+    /// Connects to the media driver.
+    ///
+    /// # Blocking
+    ///
+    /// Up to the driver time-out when no driver is there.
+    ///
+    /// # Errors
+    ///
+    /// [`DriverDead`](crate::ErrorKind::DriverDead) when no driver answers, naming its directory;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a setting that cannot be used.
+    pub fn connect(context: Context) -> Result<Self> {
+        context.connect()
+    }
+
+    pub(super) fn from_inner(inner: Arc<ClientInner>) -> Self {
+        Aeron { inner }
+    }
+
+    /// The driver's directory.
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// How long the driver may be silent, and how long adding something may take.
+    pub fn driver_timeout(&self) -> std::time::Duration {
+        self.inner.driver_timeout
+    }
+
+    /// The id by which the driver knows this client (`Aeron.clientId`).
+    pub fn client_id(&self) -> i64 {
+        // SAFETY: the client is live as long as `inner`.
+        unsafe { sys::aeron_client_id(self.inner.ptr()) }
+    }
+
+    /// An id that is unique among all clients of the driver (`Aeron.nextCorrelationId`).
+    pub fn next_correlation_id(&self) -> i64 {
+        // SAFETY: as in `client_id`; the counter behind it is atomic.
+        unsafe { sys::aeron_next_correlation_id(self.inner.ptr()) }
+    }
+
+    /// Whether the client ended by itself, as it does when the driver dies or lost touch with it. Final.
+    pub fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    /// The last error the conductor reported, the one that ended the client among them.
+    pub fn last_error(&self) -> Option<Error> {
+        self.inner.callbacks.last_error()
+    }
+
+    /// Adds a publication that may be shared between threads, and waits for the driver's answer.
+    ///
+    /// # Blocking
+    ///
+    /// Up to the driver time-out; usually one millisecond.
+    ///
+    /// # Errors
+    ///
+    /// What the driver says against the channel; [`Closed`](crate::ErrorKind::Closed) or
+    /// [`DriverDead`](crate::ErrorKind::DriverDead) when the client or the driver is gone.
+    pub fn add_publication(&self, channel: &str, stream_id: i32) -> Result<Publication> {
+        self.async_add_publication(channel, stream_id)?.wait()
+    }
+
+    /// As [`add_publication`](Self::add_publication), without waiting.
+    pub fn async_add_publication(&self, channel: &str, stream_id: i32) -> Result<AsyncAdd<Publication>> {
+        AsyncAdd::start(&self.inner, Publication::describe(channel, stream_id)?)
+    }
+
+    /// Adds a publication for one thread, with a session of its own, and waits for the driver's answer.
+    ///
+    /// # Blocking and errors
+    ///
+    /// As [`add_publication`](Self::add_publication).
+    pub fn add_exclusive_publication(&self, channel: &str, stream_id: i32) -> Result<ExclusivePublication> {
+        self.async_add_exclusive_publication(channel, stream_id)?.wait()
+    }
+
+    /// As [`add_exclusive_publication`](Self::add_exclusive_publication), without waiting.
+    pub fn async_add_exclusive_publication(
+        &self,
+        channel: &str,
+        stream_id: i32,
+    ) -> Result<AsyncAdd<ExclusivePublication>> {
+        AsyncAdd::start(&self.inner, ExclusivePublication::describe(channel, stream_id)?)
+    }
+
+    /// Adds a subscription and waits for the driver's answer.
+    ///
+    /// # Blocking and errors
+    ///
+    /// As [`add_publication`](Self::add_publication).
+    pub fn add_subscription(&self, channel: &str, stream_id: i32) -> Result<Subscription> {
+        self.async_add_subscription(channel, stream_id)?.wait()
+    }
+
+    /// As [`add_subscription`](Self::add_subscription), without waiting.
+    pub fn async_add_subscription(&self, channel: &str, stream_id: i32) -> Result<AsyncAdd<Subscription>> {
+        AsyncAdd::start(&self.inner, Subscription::describe(channel, stream_id)?)
+    }
+
+    /// Adds a counter of this client and waits for the driver's answer.
+    ///
+    /// `key` may be up to 112 bytes and `label` up to 380: what is longer is refused.
+    ///
+    /// # Blocking and errors
+    ///
+    /// As [`add_publication`](Self::add_publication).
+    pub fn add_counter(&self, type_id: i32, key: &[u8], label: &str) -> Result<Counter> {
+        AsyncAdd::start(&self.inner, CounterSpec::new(type_id, key, label)?)?.wait()
+    }
+
+    /// All counters of the driver and its clients, to read.
+    pub fn counters(&self) -> CountersReader<'_> {
+        CountersReader::new(&self.inner)
+    }
+
+    /// Calls `handler` with the registration id and the counter id of every counter that goes away, on the conductor
+    /// thread, until [`remove_unavailable_counter_handler`](Self::remove_unavailable_counter_handler).
+    ///
+    /// The handler must not hold this client or one of its handles: the client would keep itself alive.
+    pub fn add_unavailable_counter_handler(&self, handler: impl Fn(i64, i32) + Send + Sync + 'static) -> u64 {
+        self.inner.callbacks.add_unavailable_counter_handler(Arc::new(handler))
+    }
+
+    /// Removes a handler; one call of it may still be under way when this returns.
+    pub fn remove_unavailable_counter_handler(&self, id: u64) {
+        self.inner.callbacks.remove_unavailable_counter_handler(id);
+    }
+
+    /// The C client, for C code in the same process. It lives as long as this value or any handle; never close it.
+    pub fn as_ptr(&self) -> *mut sys::aeron_t {
+        self.inner.ptr()
+    }
+}
+
+impl std::fmt::Debug for Aeron {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Aeron").field("dir", &self.inner.dir).field("closed", &self.is_closed()).finish()
+    }
+}

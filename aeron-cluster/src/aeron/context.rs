@@ -1,0 +1,197 @@
+//! The settings of a client.
+
+use std::ffi::CStr;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aeron_sys as sys;
+
+use super::client::Aeron;
+use super::handle::{
+    Callbacks, ClientInner, ErrorHandler, c_string, on_conductor_start, on_error, on_unavailable_counter,
+};
+use super::native_error::{check, last_error};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The longest client name the driver's counters can show (`AERON_COUNTER_MAX_CLIENT_NAME_LENGTH`).
+const MAX_CLIENT_NAME_LENGTH: usize = 100;
+
+/// The settings of an [`Aeron`] client. Mirrors `io.aeron.Aeron.Context` and `aeron_context_t`.
+///
+/// What is not set here takes the C client's default, which reads the C client's environment variables (`AERON_DIR`,
+/// `AERON_DRIVER_TIMEOUT`, `AERON_CLIENT_NAME`).
+#[derive(Default)]
+pub struct Context {
+    dir: Option<PathBuf>,
+    client_name: Option<String>,
+    driver_timeout: Option<Duration>,
+    error_handler: Option<ErrorHandler>,
+}
+
+impl Context {
+    /// Settings with the C client's defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The media driver's directory. Default: `AERON_DIR`, else the platform's default (`/dev/shm/aeron-<user>` on
+    /// Linux).
+    #[must_use]
+    pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.dir = Some(dir.as_ref().to_path_buf());
+        self
+    }
+
+    /// A name that the driver's counters show, at most 100 bytes. Default: empty.
+    #[must_use]
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.client_name = Some(name.into());
+        self
+    }
+
+    /// How long the driver may show no sign of life before the client gives it up, and how long connecting and adding
+    /// wait for it. Whole milliseconds. Default: 10 s.
+    #[must_use]
+    pub fn driver_timeout(mut self, timeout: Duration) -> Self {
+        self.driver_timeout = Some(timeout);
+        self
+    }
+
+    /// What to do with errors that the client's conductor reports, the driver's death among them.
+    ///
+    /// Called on the conductor thread; a panic in it is caught and logged. The process goes on whatever it does: C's own
+    /// default, which ends the process, is never installed. Do not let it hold an [`Aeron`] or one of its handles: the
+    /// client would then keep itself alive.
+    #[must_use]
+    pub fn on_error(mut self, handler: impl FnMut(&Error) + Send + 'static) -> Self {
+        self.error_handler = Some(Box::new(handler));
+        self
+    }
+
+    /// Connects to the driver. See [`Aeron::connect`].
+    pub(super) fn connect(self) -> Result<Aeron> {
+        let context = NativeContext::new()?;
+        if let Some(dir) = &self.dir {
+            context.set_dir(dir)?;
+        }
+        if let Some(name) = &self.client_name {
+            context.set_client_name(name)?;
+        }
+        if let Some(timeout) = self.driver_timeout {
+            context.set_driver_timeout(timeout)?;
+        }
+        let callbacks = Box::new(Callbacks::new(self.error_handler));
+        context.set_callbacks(&callbacks)?;
+        context.start(callbacks)
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("dir", &self.dir)
+            .field("client_name", &self.client_name)
+            .field("driver_timeout", &self.driver_timeout)
+            .field("error_handler", &self.error_handler.is_some())
+            .finish()
+    }
+}
+
+/// An `aeron_context_t` until a client takes it.
+struct NativeContext(NonNull<sys::aeron_context_t>);
+
+impl NativeContext {
+    fn new() -> Result<Self> {
+        let mut raw = std::ptr::null_mut();
+        // SAFETY: aeron_context_init (aeronc.h) allocates a context into the out pointer.
+        check(unsafe { sys::aeron_context_init(&mut raw) }, "cannot create an Aeron context")?;
+        NonNull::new(raw).map(NativeContext).ok_or_else(|| last_error("cannot create an Aeron context"))
+    }
+
+    fn ptr(&self) -> *mut sys::aeron_context_t {
+        self.0.as_ptr()
+    }
+
+    fn set_dir(&self, dir: &Path) -> Result<()> {
+        let text = dir.to_str().ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, format!("aeron directory is not UTF-8: {}", dir.display()))
+        })?;
+        let text = c_string(text, "aeron directory")?;
+        // SAFETY: the context is live and C copies the string.
+        check(unsafe { sys::aeron_context_set_dir(self.ptr(), text.as_ptr()) }, "cannot set the aeron directory")?;
+        Ok(())
+    }
+
+    fn set_client_name(&self, name: &str) -> Result<()> {
+        if name.len() > MAX_CLIENT_NAME_LENGTH {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("client name is longer than {MAX_CLIENT_NAME_LENGTH} bytes: {name:?}"),
+            ));
+        }
+        let name = c_string(name, "client name")?;
+        // SAFETY: the context is live and C copies the string.
+        check(unsafe { sys::aeron_context_set_client_name(self.ptr(), name.as_ptr()) }, "cannot set the client name")?;
+        Ok(())
+    }
+
+    fn set_driver_timeout(&self, timeout: Duration) -> Result<()> {
+        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        if millis == 0 {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("driver timeout must be at least 1 ms: {timeout:?}"),
+            ));
+        }
+        // SAFETY: the context is live.
+        let result = unsafe { sys::aeron_context_set_driver_timeout_ms(self.ptr(), millis) };
+        check(result, "cannot set the driver timeout")?;
+        Ok(())
+    }
+
+    fn set_callbacks(&self, callbacks: &Callbacks) -> Result<()> {
+        let clientd = std::ptr::from_ref(callbacks).cast_mut().cast();
+        // SAFETY: the context is live; the callbacks are boxed and outlive the client (see handle.rs, `Remains::close`).
+        let results = unsafe {
+            [
+                sys::aeron_context_set_error_handler(self.ptr(), Some(on_error), clientd),
+                sys::aeron_context_set_on_unavailable_counter(self.ptr(), Some(on_unavailable_counter), clientd),
+                sys::aeron_context_set_agent_on_start_function(self.ptr(), Some(on_conductor_start), clientd),
+                sys::aeron_context_set_use_conductor_agent_invoker(self.ptr(), false),
+            ]
+        };
+        for result in results {
+            check(result, "cannot set the client's handlers")?;
+        }
+        Ok(())
+    }
+
+    fn start(self, callbacks: Box<Callbacks>) -> Result<Aeron> {
+        // SAFETY: the context is live; the directory is a NUL-terminated string that belongs to it.
+        let (dir, timeout) = unsafe {
+            (
+                CStr::from_ptr(sys::aeron_context_get_dir(self.ptr())).to_string_lossy().into_owned(),
+                Duration::from_millis(sys::aeron_context_get_driver_timeout_ms(self.ptr())),
+            )
+        };
+        let doing = format!("cannot connect to the media driver in {dir:?} (is it running?)");
+        let mut raw = std::ptr::null_mut();
+        // SAFETY: the context is live and used by this client alone, as aeron_init asks.
+        check(unsafe { sys::aeron_init(&mut raw, self.ptr()) }, &doing)?;
+        let aeron = NonNull::new(raw).ok_or_else(|| last_error(&doing))?;
+        let context = std::mem::ManuallyDrop::new(self).0;
+        let client = Arc::new(ClientInner::new(aeron, context, callbacks, dir.into(), timeout));
+        // SAFETY: the client is initialised and not started; if starting fails, dropping `client` closes it.
+        check(unsafe { sys::aeron_start(aeron.as_ptr()) }, "cannot start the Aeron client")?;
+        Ok(Aeron::from_inner(client))
+    }
+}
+
+impl Drop for NativeContext {
+    fn drop(&mut self) {
+        // SAFETY: no client took the context (`start` forgets it once aeron_init succeeded).
+        unsafe { sys::aeron_context_close(self.ptr()) };
+    }
+}

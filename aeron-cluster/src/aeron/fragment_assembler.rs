@@ -1,0 +1,209 @@
+//! Messages from fragments, in Rust: C's assembler drops a message without a word when an allocation fails.
+
+use std::collections::HashMap;
+
+use super::header::{FrameFlags, Header, HeaderValues, next_term_offset, payload_length};
+use super::trampoline::Action;
+
+/// Puts fragmented messages together, per session.
+///
+/// Call [`on_fragment`](Self::on_fragment) from a poll. Messages of one fragment pass through untouched. A message with a
+/// fragment missing is dropped, as Java's assemblers do; where that must not pass, compare positions. Buffers grow to
+/// the longest message and are kept. Mirrors `io.aeron.ControlledFragmentAssembler`.
+#[derive(Debug, Default)]
+pub struct FragmentAssembler {
+    sessions: HashMap<i32, MessageBuilder>,
+}
+
+impl FragmentAssembler {
+    /// An assembler that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a fragment, and calls `delegate` with a message if it completes one.
+    ///
+    /// Returns what the delegate returned, or [`Action::Continue`]. After [`Action::Abort`] the last fragment may be
+    /// given again and completes the message again.
+    #[inline]
+    pub fn on_fragment<F>(&mut self, fragment: &[u8], header: &Header<'_>, delegate: F) -> Action
+    where
+        F: FnOnce(&[u8], &Header<'_>) -> Action,
+    {
+        let values = header.values();
+        if FrameFlags(values.flags).contains(FrameFlags::UNFRAGMENTED) {
+            return delegate(fragment, header);
+        }
+        self.sessions.entry(values.session_id).or_default().on_fragment(fragment, header, values, delegate)
+    }
+
+    /// Forgets the partial message and the buffer of a session.
+    pub fn free_session(&mut self, session_id: i32) {
+        self.sessions.remove(&session_id);
+    }
+
+    /// Forgets all partial messages and buffers.
+    pub fn clear(&mut self) {
+        self.sessions.clear();
+    }
+}
+
+/// One message in the making.
+#[derive(Debug, Default)]
+pub(crate) struct MessageBuilder {
+    buffer: Vec<u8>,
+    first: Option<HeaderValues>,
+    next_term_offset: i32,
+}
+
+impl MessageBuilder {
+    /// Takes a fragment of a fragmented message. See [`FragmentAssembler::on_fragment`].
+    pub(crate) fn on_fragment<F>(
+        &mut self,
+        fragment: &[u8],
+        header: &Header<'_>,
+        values: HeaderValues,
+        delegate: F,
+    ) -> Action
+    where
+        F: FnOnce(&[u8], &Header<'_>) -> Action,
+    {
+        let flags = FrameFlags(values.flags);
+        if flags.contains(FrameFlags::BEGIN) {
+            self.reset();
+            self.first = Some(values);
+        } else if !self.continues(&values) {
+            self.reset();
+            return Action::Continue;
+        }
+        let limit = self.buffer.len();
+        self.buffer.extend_from_slice(fragment);
+        if !flags.contains(FrameFlags::END) {
+            self.next_term_offset = next_term_offset(values.term_offset, values.frame_length);
+            return Action::Continue;
+        }
+        let complete = self.complete_header(&values, header.image_correlation_id());
+        let action = delegate(&self.buffer, &complete);
+        if action == Action::Abort {
+            self.buffer.truncate(limit);
+        } else {
+            self.reset();
+        }
+        action
+    }
+
+    /// Whether a message is under way, of which more fragments are to come.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.first.is_some()
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.buffer.clear();
+        self.first = None;
+    }
+
+    fn continues(&self, values: &HeaderValues) -> bool {
+        self.first.is_some_and(|first| first.term_id == values.term_id && self.next_term_offset == values.term_offset)
+    }
+
+    /// The header of the whole message: the first fragment's, with the length and flags of the whole and the position
+    /// of the last.
+    fn complete_header(&self, last: &HeaderValues, image_correlation_id: Option<i64>) -> Header<'static> {
+        let first = self.first.unwrap_or(*last);
+        let header_length = first.frame_length - payload_length(first.frame_length) as i32;
+        let values = HeaderValues {
+            frame_length: header_length + self.buffer.len() as i32,
+            flags: first.flags | last.flags,
+            position: last.position,
+            ..first
+        };
+        Header::from_values(values, image_correlation_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aeron::DATA_HEADER_LENGTH;
+
+    fn frame(session_id: i32, flags: u8, term_offset: i32, payload: &[u8]) -> Header<'static> {
+        let frame_length = (payload.len() + DATA_HEADER_LENGTH) as i32;
+        Header::from_values(
+            HeaderValues {
+                frame_length,
+                flags,
+                frame_type: 1,
+                term_offset,
+                session_id,
+                stream_id: 10,
+                term_id: 5,
+                reserved_value: 7,
+                initial_term_id: 5,
+                position_bits_to_shift: 16,
+                position: i64::from(next_term_offset(term_offset, frame_length)),
+            },
+            Some(99),
+        )
+    }
+
+    type Message = (Vec<u8>, i64, i32, u8, i32);
+
+    fn take(assembler: &mut FragmentAssembler, header: Header<'_>, payload: &[u8], action: Action) -> Option<Message> {
+        let mut message = None;
+        let answer = assembler.on_fragment(payload, &header, |bytes, header| {
+            message = Some((
+                bytes.to_vec(),
+                header.position(),
+                header.frame_length(),
+                header.flags().0,
+                header.term_offset(),
+            ));
+            action
+        });
+        assert_eq!(answer, if message.is_some() { action } else { Action::Continue });
+        message
+    }
+
+    #[test]
+    fn a_whole_message_passes_through() {
+        let mut assembler = FragmentAssembler::new();
+        let message = take(&mut assembler, frame(1, 0xC0, 64, b"abc"), b"abc", Action::Commit);
+        assert_eq!(message, Some((b"abc".to_vec(), 128, 35, 0xC0, 64)));
+    }
+
+    #[test]
+    fn interleaved_sessions_do_not_mix() {
+        let mut assembler = FragmentAssembler::new();
+        let (long, other) = ([1u8; 32], [2u8; 32]);
+        assert_eq!(take(&mut assembler, frame(1, 0x80, 0, &long), &long, Action::Continue), None);
+        assert_eq!(take(&mut assembler, frame(2, 0x80, 0, &other), &other, Action::Continue), None);
+        assert_eq!(take(&mut assembler, frame(1, 0, 64, &long), &long, Action::Continue), None);
+        let message = take(&mut assembler, frame(1, 0x40, 128, b"end"), b"end", Action::Continue);
+        let mut expected = [1u8; 64].to_vec();
+        expected.extend_from_slice(b"end");
+        assert_eq!(message, Some((expected, 192, 32 + 67, 0xC0, 0)));
+        let message = take(&mut assembler, frame(2, 0x40, 64, b"x"), b"x", Action::Continue);
+        assert_eq!(message.map(|m| m.0.len()), Some(33));
+    }
+
+    #[test]
+    fn a_gap_drops_the_message_and_only_that() {
+        let mut assembler = FragmentAssembler::new();
+        assert_eq!(take(&mut assembler, frame(1, 0x80, 0, b"a"), b"a", Action::Continue), None);
+        assert_eq!(take(&mut assembler, frame(1, 0x40, 128, b"c"), b"c", Action::Continue), None);
+        assert_eq!(take(&mut assembler, frame(1, 0x80, 192, b"d"), b"d", Action::Continue), None);
+        let message = take(&mut assembler, frame(1, 0x40, 256, b"e"), b"e", Action::Continue);
+        assert_eq!(message.map(|m| m.0), Some(b"de".to_vec()));
+    }
+
+    #[test]
+    fn an_aborted_message_is_completed_again() {
+        let mut assembler = FragmentAssembler::new();
+        assert_eq!(take(&mut assembler, frame(1, 0x80, 0, b"a"), b"a", Action::Continue), None);
+        for action in [Action::Abort, Action::Abort, Action::Continue] {
+            let message = take(&mut assembler, frame(1, 0x40, 64, b"b"), b"b", action);
+            assert_eq!(message.map(|m| m.0), Some(b"ab".to_vec()));
+        }
+        assert_eq!(take(&mut assembler, frame(1, 0x40, 64, b"b"), b"b", Action::Continue), None);
+    }
+}

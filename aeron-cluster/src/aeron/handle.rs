@@ -1,0 +1,231 @@
+//! Who owns what: the C client with its context, and the handles that keep it alive.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::PathBuf;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use aeron_sys as sys;
+
+use super::native_error::kind_of;
+use crate::error::Error;
+
+/// A handler of errors that the conductor reports.
+pub(crate) type ErrorHandler = Box<dyn FnMut(&Error) + Send>;
+/// A handler of counters that go away: registration id and counter id.
+pub(crate) type CounterHandler = Arc<dyn Fn(i64, i32) + Send + Sync>;
+
+/// What the conductor's callbacks reach: boxed once per client, freed after `aeron_close` returned.
+pub(crate) struct Callbacks {
+    conductor: OnceLock<ThreadId>,
+    error_handler: Mutex<Option<ErrorHandler>>,
+    last_error: Mutex<Option<Error>>,
+    unavailable_counter: Mutex<HashMap<u64, CounterHandler>>,
+    next_handler_id: AtomicU64,
+}
+
+impl Callbacks {
+    pub(crate) fn new(error_handler: Option<ErrorHandler>) -> Self {
+        Callbacks {
+            conductor: OnceLock::new(),
+            error_handler: Mutex::new(error_handler),
+            last_error: Mutex::new(None),
+            unavailable_counter: Mutex::new(HashMap::new()),
+            next_handler_id: AtomicU64::new(1),
+        }
+    }
+
+    pub(crate) fn last_error(&self) -> Option<Error> {
+        lock(&self.last_error).clone()
+    }
+
+    pub(crate) fn add_unavailable_counter_handler(&self, handler: CounterHandler) -> u64 {
+        let id = self.next_handler_id.fetch_add(1, Ordering::Relaxed);
+        lock(&self.unavailable_counter).insert(id, handler);
+        id
+    }
+
+    pub(crate) fn remove_unavailable_counter_handler(&self, id: u64) {
+        lock(&self.unavailable_counter).remove(&id);
+    }
+
+    fn is_conductor_thread(&self) -> bool {
+        self.conductor.get() == Some(&std::thread::current().id())
+    }
+}
+
+/// A poisoned lock only means that some handler panicked: the data behind it is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For C to call on the conductor thread when it starts (`aeron_context_set_agent_on_start_function`).
+pub(crate) unsafe extern "C" fn on_conductor_start(state: *mut c_void, _role: *const c_char) {
+    // SAFETY: `state` is the client's Callbacks, which outlive the conductor: aeron_close joins it before they go.
+    let callbacks = unsafe { &*state.cast::<Callbacks>() };
+    // A second start cannot happen; if it did, the first thread would stay the one that must not close.
+    let _ = callbacks.conductor.set(std::thread::current().id());
+}
+
+/// For C to call on the conductor thread (`aeron_context_set_error_handler`). C's default would end the process.
+pub(crate) unsafe extern "C" fn on_error(clientd: *mut c_void, code: c_int, message: *const c_char) {
+    // SAFETY: as in `on_conductor_start`; the message is a NUL-terminated string for the length of the call.
+    let (callbacks, message) = unsafe { (&*clientd.cast::<Callbacks>(), CStr::from_ptr(message)) };
+    let error = Error::with_code(kind_of(code), code, message.to_string_lossy().trim());
+    tracing::error!(code, "aeron client: {error}");
+    *lock(&callbacks.last_error) = Some(error.clone());
+    without_unwinding(|| {
+        if let Some(handler) = lock(&callbacks.error_handler).as_mut() {
+            handler(&error);
+        }
+    });
+}
+
+/// For C to call on the conductor thread (`aeron_context_set_on_unavailable_counter`).
+pub(crate) unsafe extern "C" fn on_unavailable_counter(
+    clientd: *mut c_void,
+    _reader: *mut sys::aeron_counters_reader_t,
+    registration_id: i64,
+    counter_id: i32,
+) {
+    // SAFETY: as in `on_conductor_start`.
+    let callbacks = unsafe { &*clientd.cast::<Callbacks>() };
+    let handlers: Vec<CounterHandler> = lock(&callbacks.unavailable_counter).values().cloned().collect();
+    for handler in handlers {
+        without_unwinding(|| handler(registration_id, counter_id));
+    }
+}
+
+fn without_unwinding(call: impl FnOnce()) {
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err() {
+        tracing::error!("a handler panicked on the conductor thread; the client goes on");
+    }
+}
+
+/// The C client and its context. Every handle holds one in an `Arc`; `aeron_close` runs when the last one is gone.
+pub(crate) struct ClientInner {
+    pub(crate) aeron: NonNull<sys::aeron_t>,
+    context: NonNull<sys::aeron_context_t>,
+    pub(crate) callbacks: Box<Callbacks>,
+    pub(crate) dir: PathBuf,
+    pub(crate) driver_timeout: Duration,
+}
+
+// SAFETY: aeron_t's functions are thread-safe (aeronc.h; the conductor takes commands through a concurrent ring
+// buffer), and what is not thread-safe is reached through handles that say so in their own types.
+unsafe impl Send for ClientInner {}
+// SAFETY: as above.
+unsafe impl Sync for ClientInner {}
+
+impl ClientInner {
+    pub(crate) fn new(
+        aeron: NonNull<sys::aeron_t>,
+        context: NonNull<sys::aeron_context_t>,
+        callbacks: Box<Callbacks>,
+        dir: PathBuf,
+        driver_timeout: Duration,
+    ) -> Self {
+        ClientInner { aeron, context, callbacks, dir, driver_timeout }
+    }
+
+    pub(crate) fn ptr(&self) -> *mut sys::aeron_t {
+        self.aeron.as_ptr()
+    }
+
+    /// Whether the client ended by itself, as it does when the driver dies.
+    pub(crate) fn is_closed(&self) -> bool {
+        // SAFETY: the client is closed by `drop` alone, so it is still allocated here (aeronc.h, aeron_is_closed).
+        unsafe { sys::aeron_is_closed(self.ptr()) }
+    }
+}
+
+/// What `aeron_close` needs, to be carried to another thread.
+struct Remains {
+    aeron: NonNull<sys::aeron_t>,
+    context: NonNull<sys::aeron_context_t>,
+    callbacks: Box<Callbacks>,
+}
+
+// SAFETY: after the last handle is gone nothing else refers to these; closing is allowed on any thread but the
+// conductor's.
+unsafe impl Send for Remains {}
+
+impl Remains {
+    fn close(self) {
+        // SAFETY: the last handle is gone, so nobody uses the client; the context is closed after the client that
+        // reads it (c-client: command_rb and the CnC map belong to the context), the callbacks after both.
+        unsafe {
+            sys::aeron_close(self.aeron.as_ptr());
+            sys::aeron_context_close(self.context.as_ptr());
+        }
+        drop(self.callbacks);
+    }
+}
+
+impl Drop for ClientInner {
+    fn drop(&mut self) {
+        let on_conductor = self.callbacks.is_conductor_thread();
+        let remains = Remains {
+            aeron: self.aeron,
+            context: self.context,
+            callbacks: std::mem::replace(&mut self.callbacks, Box::new(Callbacks::new(None))),
+        };
+        if !on_conductor {
+            remains.close();
+        } else if std::thread::Builder::new().name("aeron-close".into()).spawn(move || remains.close()).is_err() {
+            // aeron_close would join the thread it runs on. Leaking the client is the only safe thing left.
+            tracing::error!("cannot start a thread to close the Aeron client from its own conductor: it leaks");
+        }
+    }
+}
+
+/// A C object that belongs to a client.
+pub(crate) trait Native {
+    /// Closes and frees it, now or soon.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be live, of a client that is not closed, and not used again.
+    unsafe fn close(raw: *mut Self);
+}
+
+/// Owns a C object and keeps its client alive. The object is closed before the client is let go.
+pub(crate) struct Handle<T: Native> {
+    raw: NonNull<T>,
+    // Never read: it is here so that the client outlives the object.
+    _client: Arc<ClientInner>,
+}
+
+impl<T: Native> Handle<T> {
+    /// # Safety
+    ///
+    /// `raw` must be a live object of `client` that nothing else closes.
+    pub(crate) unsafe fn new(raw: NonNull<T>, client: Arc<ClientInner>) -> Self {
+        Handle { raw, _client: client }
+    }
+
+    pub(crate) fn ptr(&self) -> *mut T {
+        self.raw.as_ptr()
+    }
+}
+
+impl<T: Native> Drop for Handle<T> {
+    fn drop(&mut self) {
+        // SAFETY: by `new` the object is live and ours, and `_client` keeps its client from closing until after this.
+        unsafe { T::close(self.raw.as_ptr()) };
+    }
+}
+
+/// A string for C; one with a NUL inside is the caller's mistake.
+pub(crate) fn c_string(value: &str, what: &str) -> Result<CString, Error> {
+    CString::new(value).map_err(|_| {
+        Error::new(
+            crate::ErrorKind::InvalidArgument,
+            format!("{what} contains a NUL byte, which C cannot take: {value:?}"),
+        )
+    })
+}

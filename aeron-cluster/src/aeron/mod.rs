@@ -1,0 +1,53 @@
+//! The safe Aeron client: what the official C client does, without its traps.
+//!
+//! [`Aeron`] is a client of a media driver; it adds [`Publication`]s, [`ExclusivePublication`]s, [`Subscription`]s and
+//! [`Counter`]s. Every handle keeps its client alive: the client closes after the last of its handles is gone, never
+//! before, and never on the conductor thread.
+//!
+//! A driver that dies ends nothing but the handles: [`Aeron::is_closed`] becomes true, sends answer
+//! [`OfferError::Closed`], polls deliver nothing, and the process goes on.
+#![allow(unsafe_code)]
+
+mod async_add;
+mod channel_uri;
+mod claim;
+mod client;
+mod context;
+mod counters;
+mod exclusive_publication;
+mod fragment_assembler;
+mod handle;
+mod header;
+mod idle;
+mod image;
+mod native_error;
+mod offer;
+mod publication;
+mod subscription;
+mod trampoline;
+
+pub use async_add::AsyncAdd;
+pub use channel_uri::ChannelUri;
+pub use claim::BufferClaim;
+pub use client::Aeron;
+pub use context::Context;
+pub use counters::{Counter, CounterView, CountersReader, ReadableCounter};
+pub use exclusive_publication::ExclusivePublication;
+pub use fragment_assembler::FragmentAssembler;
+pub use header::{FrameFlags, Header};
+pub use idle::{
+    BackoffIdleStrategy, BusySpinIdleStrategy, IdleStrategy, NoOpIdleStrategy, SleepingIdleStrategy,
+    YieldingIdleStrategy,
+};
+pub use image::{Image, ImageRef};
+pub use offer::OfferError;
+pub use publication::Publication;
+pub use subscription::Subscription;
+pub use trampoline::Action;
+
+/// The length of the header in front of every frame of a log buffer, in bytes (`DataHeaderFlyweight.HEADER_LENGTH`).
+pub const DATA_HEADER_LENGTH: usize = 32;
+/// Frames start at multiples of this length, in bytes (`FrameDescriptor.FRAME_ALIGNMENT`).
+pub const FRAME_ALIGNMENT: usize = 32;
+/// "No value" where the protocol has a signed number (`Aeron.NULL_VALUE`).
+pub const NULL_VALUE: i64 = -1;

@@ -1,0 +1,227 @@
+//! A publication that threads share.
+
+use std::ffi::{CStr, CString};
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use aeron_sys as sys;
+
+use super::async_add::{Registering, Registration};
+use super::claim::BufferClaim;
+use super::handle::{ClientInner, Handle, Native, c_string};
+use super::native_error::check;
+use super::offer::{OfferError, position};
+use crate::error::Result;
+
+/// What never changes about a publication.
+#[derive(Debug, Clone)]
+pub(crate) struct PublicationConstants {
+    pub(crate) channel: String,
+    pub(crate) registration_id: i64,
+    pub(crate) session_id: i32,
+    pub(crate) stream_id: i32,
+    pub(crate) term_buffer_length: usize,
+    pub(crate) max_message_length: usize,
+    pub(crate) max_payload_length: usize,
+}
+
+impl PublicationConstants {
+    /// # Safety
+    ///
+    /// `raw.channel` must be a live C string.
+    pub(crate) unsafe fn from_raw(raw: &sys::aeron_publication_constants_t) -> Self {
+        PublicationConstants {
+            // SAFETY: by this function's contract.
+            channel: unsafe { CStr::from_ptr(raw.channel) }.to_string_lossy().into_owned(),
+            registration_id: raw.registration_id,
+            session_id: raw.session_id,
+            stream_id: raw.stream_id,
+            term_buffer_length: raw.term_buffer_length,
+            max_message_length: raw.max_message_length,
+            max_payload_length: raw.max_payload_length,
+        }
+    }
+}
+
+/// Sends messages on a stream of a channel; may be shared between threads.
+///
+/// Several publications of one client on the same channel and stream share one session. No send blocks; each is
+/// answered with the position after the message or with the reason why it was not taken. Mirrors
+/// `io.aeron.ConcurrentPublication` and `aeron_publication_t`.
+pub struct Publication {
+    handle: Handle<sys::aeron_publication_t>,
+    constants: PublicationConstants,
+}
+
+// SAFETY: aeron_publication_offer, _offerv and _try_claim are safe for concurrent use (aeronc.h), and closing takes
+// the value itself.
+unsafe impl Send for Publication {}
+// SAFETY: as above.
+unsafe impl Sync for Publication {}
+
+impl Native for sys::aeron_publication_t {
+    unsafe fn close(raw: *mut Self) {
+        // SAFETY: by the trait's contract. The conductor frees it soon, or aeron_close does if the client has ended.
+        unsafe { sys::aeron_publication_close(raw, None, std::ptr::null_mut()) };
+    }
+}
+
+impl Publication {
+    pub(super) fn describe(channel: &str, stream_id: i32) -> Result<PublicationSpec> {
+        Ok(PublicationSpec { channel: c_string(channel, "channel")?, stream_id })
+    }
+
+    /// Sends a message, in several fragments if it is longer than [`max_payload_length`](Self::max_payload_length).
+    ///
+    /// Returns the position after the message. Does not block and does not allocate. Mirrors `Publication.offer`.
+    #[inline]
+    pub fn offer(&self, message: &[u8]) -> Result<i64, OfferError> {
+        // SAFETY: the publication is live as long as the handle; C reads the message during the call.
+        position(unsafe {
+            sys::aeron_publication_offer(self.handle.ptr(), message.as_ptr(), message.len(), None, std::ptr::null_mut())
+        })
+    }
+
+    /// Sends one message that lies in several pieces. Otherwise as [`offer`](Self::offer).
+    #[inline]
+    pub fn offer_vectored(&self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
+        // SAFETY: as in `offer`. IoSlice has the layout of iovec, which aeron_iovec_t repeats; C only reads them.
+        position(unsafe {
+            sys::aeron_publication_offerv(
+                self.handle.ptr(),
+                pieces.as_ptr().cast_mut().cast(),
+                pieces.len(),
+                None,
+                std::ptr::null_mut(),
+            )
+        })
+    }
+
+    /// Claims space for a message of `length` bytes, to be written in place. At most
+    /// [`max_payload_length`](Self::max_payload_length). Mirrors `Publication.tryClaim`.
+    #[inline]
+    pub fn try_claim(&self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
+        let mut claim = MaybeUninit::<sys::aeron_buffer_claim_t>::uninit();
+        // SAFETY: the publication is live as long as the handle; C fills the claim if the result is not negative.
+        let result = unsafe { sys::aeron_publication_try_claim(self.handle.ptr(), length, claim.as_mut_ptr()) };
+        let position = position(result)?;
+        // SAFETY: filled, and bound to this borrow of the publication.
+        Ok(unsafe { BufferClaim::from_raw(claim.assume_init(), position) })
+    }
+
+    /// Whether a subscriber was heard of lately.
+    pub fn is_connected(&self) -> bool {
+        // SAFETY: the publication is live as long as the handle.
+        unsafe { sys::aeron_publication_is_connected(self.handle.ptr()) }
+    }
+
+    /// Whether the client ended, and with it this publication.
+    pub fn is_closed(&self) -> bool {
+        // SAFETY: the publication is live as long as the handle.
+        unsafe { sys::aeron_publication_is_closed(self.handle.ptr()) }
+    }
+
+    /// Where the stream ends now, in bytes.
+    pub fn position(&self) -> Result<i64, OfferError> {
+        // SAFETY: the publication is live as long as the handle.
+        position(unsafe { sys::aeron_publication_position(self.handle.ptr()) })
+    }
+
+    /// The position up to which messages are taken now.
+    pub fn position_limit(&self) -> Result<i64, OfferError> {
+        // SAFETY: the publication is live as long as the handle.
+        position(unsafe { sys::aeron_publication_position_limit(self.handle.ptr()) })
+    }
+
+    /// The channel as it was given.
+    pub fn channel(&self) -> &str {
+        &self.constants.channel
+    }
+
+    /// The stream within the channel.
+    pub fn stream_id(&self) -> i32 {
+        self.constants.stream_id
+    }
+
+    /// The session by which subscribers tell this publication from others of the stream.
+    pub fn session_id(&self) -> i32 {
+        self.constants.session_id
+    }
+
+    /// The id of its registration with the driver.
+    pub fn registration_id(&self) -> i64 {
+        self.constants.registration_id
+    }
+
+    /// The longest message, in bytes.
+    pub fn max_message_length(&self) -> usize {
+        self.constants.max_message_length
+    }
+
+    /// The longest message that is one fragment, in bytes.
+    pub fn max_payload_length(&self) -> usize {
+        self.constants.max_payload_length
+    }
+
+    /// The length of a term of the log, in bytes.
+    pub fn term_buffer_length(&self) -> usize {
+        self.constants.term_buffer_length
+    }
+
+    /// The C publication, for C code in the same process. It lives as long as this value; never close it.
+    pub fn as_ptr(&self) -> *mut sys::aeron_publication_t {
+        self.handle.ptr()
+    }
+}
+
+impl std::fmt::Debug for Publication {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publication").field("constants", &self.constants).field("closed", &self.is_closed()).finish()
+    }
+}
+
+/// What the driver needs to know to add a publication.
+#[derive(Debug)]
+pub(super) struct PublicationSpec {
+    channel: CString,
+    stream_id: i32,
+}
+
+impl Registration for PublicationSpec {
+    type Native = sys::aeron_publication_t;
+    type Added = Publication;
+
+    unsafe fn start(&self, out: *mut *mut Registering, client: *mut sys::aeron_t) -> i32 {
+        // SAFETY: by the trait's contract; C copies the channel.
+        unsafe { sys::aeron_async_add_publication(out, client, self.channel.as_ptr(), self.stream_id) }
+    }
+
+    unsafe fn poll(out: *mut *mut Self::Native, registering: *mut Registering) -> i32 {
+        // SAFETY: by the trait's contract.
+        unsafe { sys::aeron_async_add_publication_poll(out, registering) }
+    }
+
+    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering) -> i32 {
+        // SAFETY: by the trait's contract.
+        unsafe { sys::aeron_async_add_publication_cancel(client, registering) }
+    }
+
+    unsafe fn wrap(native: NonNull<Self::Native>, client: Arc<ClientInner>) -> Result<Publication> {
+        // SAFETY: by the trait's contract.
+        let handle = unsafe { Handle::new(native, client) };
+        let mut raw = MaybeUninit::<sys::aeron_publication_constants_t>::zeroed();
+        // SAFETY: the publication is live; the struct is plain C data for which zero is a value; its channel is a
+        // string that belongs to the publication.
+        let constants = unsafe {
+            check(sys::aeron_publication_constants(handle.ptr(), raw.as_mut_ptr()), "cannot read a publication")?;
+            PublicationConstants::from_raw(&raw.assume_init())
+        };
+        Ok(Publication { handle, constants })
+    }
+
+    fn name(&self) -> String {
+        format!("publication {} stream {}", self.channel.to_string_lossy(), self.stream_id)
+    }
+}

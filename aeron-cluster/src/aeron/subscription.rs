@@ -1,0 +1,245 @@
+//! A subscription to a stream of a channel.
+
+use std::ffi::{CStr, CString, c_char};
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use aeron_sys as sys;
+
+use super::async_add::{Registering, Registration};
+use super::channel_uri::ChannelUri;
+use super::handle::{ClientInner, Handle, Native, c_string};
+use super::header::Header;
+use super::image::{Image, ImageRef};
+use super::native_error::check;
+use super::trampoline::{Action, Slot, controlled_fragment};
+use crate::error::Result;
+
+/// More than any key of a resolved channel adds to the channel as given, in bytes.
+const RESOLVED_CHANNEL_EXTRA: usize = 256;
+
+/// Receives messages from all publications on a stream of a channel, one image each.
+///
+/// It may be moved to another thread but not shared: polling takes `&mut self`, and images are reached through it, so
+/// that an image cannot be polled beside its subscription. Mirrors `io.aeron.Subscription` and
+/// `aeron_subscription_t`.
+pub struct Subscription {
+    handle: Handle<sys::aeron_subscription_t>,
+    channel: String,
+    stream_id: i32,
+    registration_id: i64,
+}
+
+// SAFETY: the C object is not bound to a thread; it only forbids concurrent use (aeronc.h), which `&mut self` does too.
+unsafe impl Send for Subscription {}
+
+impl Native for sys::aeron_subscription_t {
+    unsafe fn close(raw: *mut Self) {
+        // SAFETY: by the trait's contract. No image of it is retained: `Image` releases its own before it lets go of the
+        // subscription, and `ImageRef` borrows it.
+        unsafe { sys::aeron_subscription_close(raw, None, std::ptr::null_mut()) };
+    }
+}
+
+impl Subscription {
+    pub(super) fn describe(channel: &str, stream_id: i32) -> Result<SubscriptionSpec> {
+        Ok(SubscriptionSpec { channel: c_string(channel, "channel")?, stream_id })
+    }
+
+    /// Delivers at most `fragment_limit` fragments to `handler`, and returns how many.
+    ///
+    /// Does not block and does not allocate. A panic of the handler stops the poll and is resumed from here; the
+    /// fragment it was given is delivered again by the next poll.
+    pub fn poll(&mut self, fragment_limit: usize, mut handler: impl FnMut(&[u8], &Header<'_>)) -> Result<usize> {
+        self.controlled_poll(fragment_limit, |message, header| {
+            handler(message, header);
+            Action::Continue
+        })
+    }
+
+    /// As [`poll`](Self::poll), with a handler that says after each fragment how to go on.
+    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, mut handler: F) -> Result<usize>
+    where
+        F: FnMut(&[u8], &Header<'_>) -> Action,
+    {
+        let mut slot = Slot::new(&mut handler);
+        // SAFETY: the subscription is live as long as the handle and polled by `&mut self` alone; the slot lives across
+        // the call, and C keeps no pointer to it.
+        let result = unsafe {
+            sys::aeron_subscription_controlled_poll(
+                self.handle.ptr(),
+                Some(controlled_fragment::<F>),
+                slot.clientd(),
+                fragment_limit,
+            )
+        };
+        slot.finish();
+        check(result, "cannot poll a subscription").map(|count| count as usize)
+    }
+
+    /// Whether some publication is connected to it.
+    pub fn is_connected(&self) -> bool {
+        // SAFETY: the subscription is live as long as the handle.
+        unsafe { sys::aeron_subscription_is_connected(self.handle.ptr()) }
+    }
+
+    /// Whether the client ended, and with it this subscription.
+    pub fn is_closed(&self) -> bool {
+        // SAFETY: as in `is_connected`.
+        unsafe { sys::aeron_subscription_is_closed(self.handle.ptr()) }
+    }
+
+    /// How many publications it receives from now.
+    pub fn image_count(&self) -> usize {
+        // SAFETY: as in `is_connected`.
+        unsafe { sys::aeron_subscription_image_count(self.handle.ptr()) }.max(0) as usize
+    }
+
+    /// The image of a session, if that session is connected now.
+    pub fn image_by_session_id(&mut self, session_id: i32) -> Option<ImageRef<'_>> {
+        // SAFETY: the subscription is live as long as the handle; the image comes retained (aeronc.h).
+        let raw = unsafe { sys::aeron_subscription_image_by_session_id(self.handle.ptr(), session_id) };
+        // SAFETY: retained for us, and bound to this borrow.
+        NonNull::new(raw).map(|raw| unsafe { ImageRef::from_raw(raw) })
+    }
+
+    /// The image with this index, in the order of polling.
+    pub fn image_at_index(&mut self, index: usize) -> Option<ImageRef<'_>> {
+        // SAFETY: as in `image_by_session_id`.
+        let raw = unsafe { sys::aeron_subscription_image_at_index(self.handle.ptr(), index) };
+        // SAFETY: retained for us, and bound to this borrow.
+        NonNull::new(raw).map(|raw| unsafe { ImageRef::from_raw(raw) })
+    }
+
+    /// Whether an image with this correlation id is connected now. See [`Header::image_correlation_id`].
+    pub fn has_image(&mut self, correlation_id: i64) -> bool {
+        (0..self.image_count()).any(|index| {
+            self.image_at_index(index)
+                .is_some_and(|image| image.correlation_id() == correlation_id && !image.is_closed())
+        })
+    }
+
+    /// Turns the subscription into the one image of `session_id`, to be polled by itself, or gives the subscription back
+    /// if no such image is connected now.
+    pub fn into_image(self, session_id: i32) -> std::result::Result<Image, Subscription> {
+        // SAFETY: as in `image_by_session_id`.
+        let raw = unsafe { sys::aeron_subscription_image_by_session_id(self.handle.ptr(), session_id) };
+        match NonNull::new(raw) {
+            // SAFETY: retained for us, and of this subscription.
+            Some(raw) => Ok(unsafe { Image::from_raw(raw, self) }),
+            None => Err(self),
+        }
+    }
+
+    /// The channel with the port that the driver chose where the channel asked for port 0; `None` while the driver has
+    /// not bound it. A channel without such a port is returned as it is.
+    pub fn try_resolve_channel_endpoint_port(&self) -> Result<Option<String>> {
+        let uri = ChannelUri::parse(&self.channel)?;
+        let wildcard = uri.is_udp()
+            && uri.get("endpoint").is_some_and(|endpoint| endpoint.ends_with(":0"))
+            && uri.get("control-mode") != Some("manual");
+        if !wildcard {
+            return Ok(Some(self.channel.clone()));
+        }
+        let mut buffer = vec![0u8; self.channel.len() + RESOLVED_CHANNEL_EXTRA];
+        // SAFETY: the subscription is live; C writes at most the given length with its NUL (for such a channel).
+        let result = unsafe {
+            sys::aeron_subscription_try_resolve_channel_endpoint_port(
+                self.handle.ptr(),
+                buffer.as_mut_ptr().cast::<c_char>(),
+                buffer.len(),
+            )
+        };
+        check(result, "cannot resolve the port of a channel")?;
+        let text = CStr::from_bytes_until_nul(&buffer).unwrap_or_default().to_string_lossy().into_owned();
+        Ok(if text.is_empty() { None } else { Some(text) })
+    }
+
+    /// The channel as it was given.
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// The stream within the channel.
+    pub fn stream_id(&self) -> i32 {
+        self.stream_id
+    }
+
+    /// The id of its registration with the driver.
+    pub fn registration_id(&self) -> i64 {
+        self.registration_id
+    }
+
+    /// The C subscription, for C code in the same process. It lives as long as this value; never close it, and never
+    /// poll it from C while Rust polls.
+    pub fn as_ptr(&self) -> *mut sys::aeron_subscription_t {
+        self.handle.ptr()
+    }
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscription")
+            .field("channel", &self.channel)
+            .field("stream_id", &self.stream_id)
+            .field("images", &self.image_count())
+            .finish()
+    }
+}
+
+/// What the driver needs to know to add a subscription.
+#[derive(Debug)]
+pub(super) struct SubscriptionSpec {
+    channel: CString,
+    stream_id: i32,
+}
+
+impl Registration for SubscriptionSpec {
+    type Native = sys::aeron_subscription_t;
+    type Added = Subscription;
+
+    unsafe fn start(&self, out: *mut *mut Registering, client: *mut sys::aeron_t) -> i32 {
+        // SAFETY: by the trait's contract; C copies the channel; there are no image handlers.
+        unsafe {
+            sys::aeron_async_add_subscription(
+                out,
+                client,
+                self.channel.as_ptr(),
+                self.stream_id,
+                None,
+                std::ptr::null_mut(),
+                None,
+                std::ptr::null_mut(),
+            )
+        }
+    }
+
+    unsafe fn poll(out: *mut *mut Self::Native, registering: *mut Registering) -> i32 {
+        // SAFETY: by the trait's contract.
+        unsafe { sys::aeron_async_add_subscription_poll(out, registering) }
+    }
+
+    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering) -> i32 {
+        // SAFETY: by the trait's contract.
+        unsafe { sys::aeron_async_add_subscription_cancel(client, registering) }
+    }
+
+    unsafe fn wrap(native: NonNull<Self::Native>, client: Arc<ClientInner>) -> Result<Subscription> {
+        // SAFETY: by the trait's contract.
+        let handle = unsafe { Handle::new(native, client) };
+        let mut raw = MaybeUninit::<sys::aeron_subscription_constants_t>::zeroed();
+        // SAFETY: the subscription is live; the struct is plain C data for which zero is a value; its channel is a
+        // string that belongs to the subscription.
+        let (channel, raw) = unsafe {
+            check(sys::aeron_subscription_constants(handle.ptr(), raw.as_mut_ptr()), "cannot read a subscription")?;
+            let raw = raw.assume_init();
+            (CStr::from_ptr(raw.channel).to_string_lossy().into_owned(), raw)
+        };
+        Ok(Subscription { handle, channel, stream_id: raw.stream_id, registration_id: raw.registration_id })
+    }
+
+    fn name(&self) -> String {
+        format!("subscription {} stream {}", self.channel.to_string_lossy(), self.stream_id)
+    }
+}

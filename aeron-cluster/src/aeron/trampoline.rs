@@ -1,0 +1,82 @@
+//! How C calls closures: one trampoline per C signature, generic over the closure, nothing boxed.
+//!
+//! A panic never crosses C. It is caught, the trampoline refuses further fragments, and the payload is resumed after
+//! C returned.
+
+use std::any::Any;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use aeron_sys as sys;
+
+use super::header::Header;
+
+/// What to do after a fragment (`ControlledFragmentHandler.Action`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Action {
+    /// Stop, and deliver this fragment again at the next poll.
+    Abort = 1,
+    /// Stop after this fragment.
+    Break = 2,
+    /// Go on, and publish the position up to here now.
+    Commit = 3,
+    /// Go on.
+    Continue = 4,
+}
+
+/// A closure for the length of one poll, and the panic it may have raised.
+pub(crate) struct Slot<'f, F> {
+    closure: &'f mut F,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+impl<'f, F> Slot<'f, F> {
+    pub(crate) fn new(closure: &'f mut F) -> Self {
+        Slot { closure, panic: None }
+    }
+
+    /// The pointer that C hands back to the trampoline.
+    pub(crate) fn clientd(&mut self) -> *mut c_void {
+        std::ptr::from_mut(self).cast()
+    }
+
+    /// Resumes a panic of the closure. To be called after C returned, whatever it returned.
+    pub(crate) fn finish(self) {
+        if let Some(payload) = self.panic {
+            resume_unwind(payload);
+        }
+    }
+}
+
+/// The trampoline of every controlled poll.
+///
+/// # Safety
+///
+/// For C to call during a poll, with the `clientd` of a live `Slot<F>` that nothing else uses meanwhile.
+pub(crate) unsafe extern "C" fn controlled_fragment<F>(
+    clientd: *mut c_void,
+    buffer: *const u8,
+    length: usize,
+    header: *mut sys::aeron_header_t,
+) -> sys::aeron_controlled_fragment_handler_action_t
+where
+    F: FnMut(&[u8], &Header<'_>) -> Action,
+{
+    // SAFETY: clientd is the Slot<F> of the poll in progress on this thread (aeronc.h: handlers run on the poller).
+    let slot = unsafe { &mut *clientd.cast::<Slot<'_, F>>() };
+    if slot.panic.is_some() {
+        return Action::Abort as u32;
+    }
+    // SAFETY: C passes the payload of one frame, valid for `length` bytes during the call; it lies in the mapped log
+    // buffer, so the pointer is never null. The header is valid as long.
+    let (message, header) = unsafe { (std::slice::from_raw_parts(buffer, length), Header::from_raw(header)) };
+    // The closure is not called again after a panic, so nothing can see what it left half done.
+    match catch_unwind(AssertUnwindSafe(|| (slot.closure)(message, &header))) {
+        Ok(action) => action as u32,
+        Err(payload) => {
+            slot.panic = Some(payload);
+            Action::Abort as u32
+        }
+    }
+}
