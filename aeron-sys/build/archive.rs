@@ -17,7 +17,12 @@ pub fn compile(config: &Config, source: &Path) -> Result<(), String> {
     let root = source.join("aeron-archive/src/main/c");
     let mut cc = cc::Build::new();
     cc.files(c_files(&root.join("client"))?)
-        .includes([&include, &root, &root.join("client"), &source.join("aeron-client/src/main/c")])
+        .includes([
+            &include,
+            &root,
+            &root.join("client"),
+            &source.join("aeron-client/src/main/c"),
+        ])
         .std("c11")
         .opt_level(3)
         .define("_DEFAULT_SOURCE", None)
@@ -26,28 +31,38 @@ pub fn compile(config: &Config, source: &Path) -> Result<(), String> {
     for (name, value) in version_defines(source)? {
         cc.define(&name, value.as_str());
     }
-    cc.try_compile(LIB).map_err(|e| format!("cannot compile the Aeron archive client: {e}"))
+    cc.try_compile(LIB)
+        .map_err(|e| format!("cannot compile the Aeron archive client: {e}"))
 }
 
 /// The headers, and the schema beside them for the tests.
 fn write_codecs(config: &Config, source: &Path, include: &Path) -> Result<(), String> {
     let path = source.join("aeron-archive/src/main/resources/archive/aeron-archive-codecs.xml");
-    let xml = fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let xml =
+        fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let schema = Schema::parse(&xml).map_err(|e| format!("{}: {e}", path.display()))?;
     let headers = include.join("c/aeron_archive_client");
     codecs::write(&schema, &headers)?;
-    copy(&config.manifest_dir.join("build/sbe.h"), &headers.join("sbe.h"))?;
+    copy(
+        &config.manifest_dir.join("build/sbe.h"),
+        &headers.join("sbe.h"),
+    )?;
     copy(&path, &include.join("aeron-archive-codecs.xml"))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    fs::copy(from, to).map(drop).map_err(|e| format!("cannot copy {} to {}: {e}", from.display(), to.display()))
+    fs::copy(from, to)
+        .map(drop)
+        .map_err(|e| format!("cannot copy {} to {}: {e}", from.display(), to.display()))
 }
 
 fn c_files(dir: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = fs::read_dir(dir).map_err(|e| format!("cannot list {}: {e}", dir.display()))?;
-    let mut files: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "c")).collect();
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "c"))
+        .collect();
     files.sort();
     Ok(files)
 }
@@ -56,8 +71,20 @@ fn c_files(dir: &Path) -> Result<Vec<PathBuf>, String> {
 fn version_defines(source: &Path) -> Result<Vec<(String, String)>, String> {
     let version = crate::locate::version(source)?;
     let quoted = |text: &str| format!("\"{text}\"");
-    let mut defines = vec![("AERON_VERSION_TXT".into(), quoted(&version)), ("AERON_VERSION_GITSHA".into(), quoted(""))];
-    let names = ["AERON_VERSION_MAJOR", "AERON_VERSION_MINOR", "AERON_VERSION_PATCH"];
-    defines.extend(names.into_iter().zip(version.split('.')).map(|(name, part)| (name.into(), part.to_owned())));
+    let mut defines = vec![
+        ("AERON_VERSION_TXT".into(), quoted(&version)),
+        ("AERON_VERSION_GITSHA".into(), quoted("")),
+    ];
+    let names = [
+        "AERON_VERSION_MAJOR",
+        "AERON_VERSION_MINOR",
+        "AERON_VERSION_PATCH",
+    ];
+    defines.extend(
+        names
+            .into_iter()
+            .zip(version.split('.'))
+            .map(|(name, part)| (name.into(), part.to_owned())),
+    );
     Ok(defines)
 }

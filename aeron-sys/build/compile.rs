@@ -10,11 +10,18 @@ pub struct Built {
 }
 
 pub fn compile(config: &Config, source: &Path) -> Result<Built, String> {
-    let lib = if config.driver { "aeron_driver_static" } else { "aeron_static" };
+    let lib = if config.driver {
+        "aeron_driver_static"
+    } else {
+        "aeron_static"
+    };
     let mut cmake = cmake::Config::new(&config.manifest_dir);
     cmake
         .define("AERON_SOURCE_DIR", source)
-        .define("BUILD_AERON_DRIVER", if config.driver { "ON" } else { "OFF" })
+        .define(
+            "BUILD_AERON_DRIVER",
+            if config.driver { "ON" } else { "OFF" },
+        )
         .define("BUILD_AERON_ARCHIVE_API", "OFF")
         .define("AERON_TESTS", "OFF")
         .define("AERON_UNIT_TESTS", "OFF")
@@ -26,5 +33,8 @@ pub fn compile(config: &Config, source: &Path) -> Result<Built, String> {
         .profile("Release")
         .build_target(lib);
     let dir = cmake.build();
-    Ok(Built { lib_dir: dir.join("build/aeron/lib"), lib })
+    Ok(Built {
+        lib_dir: dir.join("build/aeron/lib"),
+        lib,
+    })
 }

@@ -15,7 +15,8 @@ pub fn locate(config: &Config) -> Result<PathBuf, String> {
 /// The version that a source tree states, as `1.54.0`.
 pub fn version(source: &Path) -> Result<String, String> {
     let path = source.join("version.txt");
-    let text = std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     Ok(text.trim().to_owned())
 }
 
@@ -23,7 +24,14 @@ fn from_carrier(manifest: &Path) -> Result<PathBuf, String> {
     println!("cargo::rerun-if-changed={}", manifest.display());
     let metadata = |offline: bool| {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(["metadata", "--locked", "--format-version=1", "--manifest-path"]).arg(manifest);
+        command
+            .args([
+                "metadata",
+                "--locked",
+                "--format-version=1",
+                "--manifest-path",
+            ])
+            .arg(manifest);
         if offline {
             command.arg("--offline");
         }
