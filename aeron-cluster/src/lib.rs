@@ -1,11 +1,12 @@
 //! Aeron Cluster services and clients in Rust, over the official Aeron C client.
 //!
 //! Modules in the order a message meets them: [`aeron`] is the safe client under everything else, [`codec`] the messages of the
-//! cluster protocol.
+//! cluster protocol, [`service`] the clustered service's container.
 #![deny(unsafe_code)]
 
 pub mod aeron;
 pub mod codec;
 mod error;
+pub mod service;
 
 pub use error::{Error, ErrorKind, Result};

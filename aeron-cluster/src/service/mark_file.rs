@@ -1,0 +1,409 @@
+//! The mark file of a service container: who runs, since when, with which settings, and the errors it met.
+//!
+//! The consensus module's tools and operators read it, and it keeps two containers from running as one service.
+//! Mirrors `io.aeron.cluster.service.ClusterMarkFile` over Agrona's `MarkFile`, for containers alone.
+
+mod activation;
+mod layout;
+pub(crate) mod region;
+mod saved_errors;
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use self::region::Region;
+use super::error_log::ErrorLog;
+use crate::{Error, ErrorKind, Result};
+
+/// The least length of the error log: 1 MiB, which is also the default.
+pub const ERROR_BUFFER_MIN_LENGTH: usize = 1024 * 1024;
+/// The greatest length of the error log.
+pub const ERROR_BUFFER_MAX_LENGTH: usize = i32::MAX as usize - layout::HEADER_LENGTH;
+/// How long after its last sign of life an owner counts as alive.
+pub const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+const FILE_NAME_PREFIX: &str = "cluster-mark-service-";
+const FILE_EXTENSION: &str = ".dat";
+const LINK_EXTENSION: &str = ".lnk";
+const NULL_VALUE: i64 = -1;
+const PAGE_MIN_SIZE: usize = 4 * 1024;
+const PAGE_MAX_SIZE: usize = 1024 * 1024 * 1024;
+
+/// The name of the mark file of a service. Mirrors `ClusterMarkFile.markFilenameForService`.
+pub fn mark_file_name(service_id: i32) -> String {
+    format!("{FILE_NAME_PREFIX}{service_id}{FILE_EXTENSION}")
+}
+
+/// The name of the link to the mark file of a service. Mirrors `ClusterMarkFile.linkFilenameForService`.
+pub fn link_file_name(service_id: i32) -> String {
+    format!("{FILE_NAME_PREFIX}{service_id}{LINK_EXTENSION}")
+}
+
+/// Whether a path is named like the mark file of a service. Mirrors `ClusterMarkFile.isServiceMarkFile`.
+pub fn is_service_mark_file(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    name.is_some_and(|name| name.starts_with(FILE_NAME_PREFIX) && name.ends_with(FILE_EXTENSION))
+}
+
+/// Leaves a link to a mark file that is not in the cluster directory: a file `link_name` that holds the name of the mark
+/// file's directory, for tools that know the cluster directory alone. Removes an old one where the directories are the same.
+///
+/// Both directories must exist. Mirrors `MarkFile.ensureMarkFileLink`, but the link keeps a name that is not ASCII.
+///
+/// # Errors
+/// [`ErrorKind::Io`] if a directory cannot be resolved, or the link cannot be written or removed.
+pub fn ensure_link(cluster_dir: &Path, mark_file_dir: &Path, link_name: &str) -> Result<()> {
+    let resolve = |dir: &Path| {
+        let resolved = dir.canonicalize();
+        resolved.map_err(|e| Error::from(e).context(format!("failed to resolve the directory {}", dir.display())))
+    };
+    let cluster_dir = resolve(cluster_dir)?;
+    let mark_file_dir = resolve(mark_file_dir)?;
+    let link = cluster_dir.join(link_name);
+    if cluster_dir != mark_file_dir {
+        return std::fs::write(&link, mark_file_dir.as_os_str().as_encoded_bytes())
+            .map_err(|e| Error::from(e).context(format!("failed to create the mark file's link {}", link.display())));
+    }
+    match std::fs::remove_file(&link) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::from(e).context(format!("failed to remove the old link {}", link.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How to open a mark file.
+#[derive(Debug, Clone)]
+pub struct Options {
+    path: PathBuf,
+    error_buffer_length: usize,
+    file_page_size: usize,
+    liveness_timeout: Duration,
+    wait: Duration,
+}
+
+impl Options {
+    /// Java's defaults for a mark file at `path`: an error log of 1 MiB, pages of 4 KiB, a liveness timeout of 10 s, and
+    /// no waiting for an active file.
+    pub fn new(path: impl Into<PathBuf>) -> Options {
+        Options {
+            path: path.into(),
+            error_buffer_length: ERROR_BUFFER_MIN_LENGTH,
+            file_page_size: PAGE_MIN_SIZE,
+            liveness_timeout: LIVENESS_TIMEOUT,
+            wait: Duration::ZERO,
+        }
+    }
+
+    /// The length of the error log in bytes, [`ERROR_BUFFER_MIN_LENGTH`] to [`ERROR_BUFFER_MAX_LENGTH`].
+    #[must_use]
+    pub fn error_buffer_length(mut self, length: usize) -> Options {
+        self.error_buffer_length = length;
+        self
+    }
+
+    /// The media driver's file page size in bytes, which the file's length is a multiple of.
+    #[must_use]
+    pub fn file_page_size(mut self, size: usize) -> Options {
+        self.file_page_size = size;
+        self
+    }
+
+    /// How long after its last sign of life an owner counts as alive.
+    #[must_use]
+    pub fn liveness_timeout(mut self, timeout: Duration) -> Options {
+        self.liveness_timeout = timeout;
+        self
+    }
+
+    /// How long [`ClusterMarkFile::open`] waits for an active mark file to be given up. Java does not wait.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Options {
+        self.wait = wait;
+        self
+    }
+
+    fn validate(&self) -> Result<()> {
+        let invalid = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
+        let (length, page) = (self.error_buffer_length, self.file_page_size);
+        if !(ERROR_BUFFER_MIN_LENGTH..=ERROR_BUFFER_MAX_LENGTH).contains(&length) {
+            return invalid(format!("Invalid errorBufferLength: {length}"));
+        }
+        if page < PAGE_MIN_SIZE {
+            return invalid(format!("Page size less than min size of {PAGE_MIN_SIZE}: page size={page}"));
+        }
+        if page > PAGE_MAX_SIZE {
+            return invalid(format!("Page size more than max size of {PAGE_MAX_SIZE}: page size={page}"));
+        }
+        if !page.is_power_of_two() {
+            return invalid(format!("Page size not a power of 2: page size={page}"));
+        }
+        Ok(())
+    }
+
+    fn file_length(&self) -> usize {
+        (layout::HEADER_LENGTH + self.error_buffer_length).next_multiple_of(self.file_page_size)
+    }
+}
+
+/// What a mark file says about its container's settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Properties<'a> {
+    /// The stream of the archive's local control channel.
+    pub archive_stream_id: i32,
+    /// The stream on which the consensus module talks to the service.
+    pub service_stream_id: i32,
+    /// The stream on which the service talks to the consensus module.
+    pub consensus_module_stream_id: i32,
+    /// The id of the service.
+    pub service_id: i32,
+    /// The id of the cluster.
+    pub cluster_id: i32,
+    /// The media driver's directory.
+    pub aeron_directory: &'a str,
+    /// The channel between the consensus module and the service.
+    pub control_channel: &'a str,
+    /// The name of the service.
+    pub service_name: &'a str,
+}
+
+/// The mark file of a running service container.
+///
+/// Opening it claims the service: it fails while another container is alive. Besides Java's rule, by which an owner counts as
+/// alive for 10 s after its last sign of life, a lock on the file (`flock`) tells an owner of our kind that is dead from
+/// one that is alive: a restart after a crash need not wait, and a container that hangs cannot be doubled. Where the file system has no
+/// locks, Java's rule stands alone.
+///
+/// Methods may be called from any thread; only [`ClusterMarkFile::open`] blocks, and those that force to disk for as long as that
+/// takes. Dropping it gives up the lock and leaves the file as it is.
+pub struct ClusterMarkFile {
+    region: Arc<Region>,
+    error_log: ErrorLog,
+    path: PathBuf,
+    /// Held, where the file system has locks, until the container has ended.
+    lock: Option<File>,
+    ended: AtomicBool,
+}
+
+impl ClusterMarkFile {
+    /// Opens the mark file, or creates it, and claims it for this process. `clock` gives ms since the epoch.
+    ///
+    /// Blocks for as long as [`Options::wait`] allows while another owner is active. Errors of a previous run are saved to
+    /// `CONTAINER-<date>-error.log` beside it, and the error log begins empty.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::State`] if another container is active, or the file is of another component or major version;
+    /// - [`ErrorKind::InvalidArgument`] if an option is out of range;
+    /// - [`ErrorKind::StorageSpace`] if the disk is full; the whole file is allocated before it is used;
+    /// - [`ErrorKind::Io`] if the operating system refuses.
+    pub fn open(options: &Options, clock: impl Fn() -> i64) -> Result<ClusterMarkFile> {
+        options.validate()?;
+        let deadline = Instant::now().checked_add(options.wait);
+        loop {
+            match activation::activate(options, &clock) {
+                Ok(activated) => return Ok(ClusterMarkFile::activated(options, activated)),
+                Err(activation::Refused::For(error)) => return Err(error),
+                Err(activation::Refused::WhileActive(error)) => {
+                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                        return Err(error);
+                    }
+                    std::thread::sleep(activation::POLL_INTERVAL);
+                }
+            }
+        }
+    }
+
+    fn activated(options: &Options, activated: activation::Activated) -> ClusterMarkFile {
+        let region = Arc::new(activated.region);
+        let error_log = ErrorLog::new(region.clone(), layout::HEADER_LENGTH, options.error_buffer_length);
+        ClusterMarkFile {
+            region,
+            error_log,
+            path: options.path.clone(),
+            lock: activated.lock,
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// Writes the container's settings, before [`ClusterMarkFile::signal_ready`]. Characters that are not ASCII become `?`,
+    /// as in Java. The member id becomes −1 until the log is joined. Mirrors
+    /// `ClusteredServiceContainer.Context.concludeMarkFile`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if the strings do not fit into the header.
+    pub fn set_properties(&mut self, properties: &Properties<'_>) -> Result<()> {
+        let strings =
+            encode_strings([properties.aeron_directory, properties.control_channel, "", properties.service_name, ""])?;
+        for (offset, value) in [
+            (layout::ARCHIVE_STREAM_ID, properties.archive_stream_id),
+            (layout::SERVICE_STREAM_ID, properties.service_stream_id),
+            (layout::CONSENSUS_MODULE_STREAM_ID, properties.consensus_module_stream_id),
+            (layout::INGRESS_STREAM_ID, NULL_VALUE as i32),
+            (layout::MEMBER_ID, NULL_VALUE as i32),
+            (layout::SERVICE_ID, properties.service_id),
+            (layout::CLUSTER_ID, properties.cluster_id),
+        ] {
+            self.store_i32(offset, value);
+        }
+        if layout::STRINGS + strings.len() > layout::OWNER_MARK {
+            // Without our mark a restart after a crash waits as long as Java's.
+            self.region.zero(layout::OWNER_MARK, layout::HEADER_LENGTH - layout::OWNER_MARK);
+        }
+        self.region.write(layout::STRINGS, &strings);
+        Ok(())
+    }
+
+    /// Says that the container is concluded and starts, and forces it to disk. Mirrors `ClusterMarkFile.signalReady`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the file cannot be forced to disk.
+    pub fn signal_ready(&self, now_ms: i64) -> Result<()> {
+        self.update_activity_timestamp(now_ms);
+        self.store_i32(layout::VERSION, layout::SEMANTIC_VERSION);
+        self.force()
+    }
+
+    /// Says that the container could not start, and gives the file up. Mirrors `ClusterMarkFile.signalFailedStart`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the file cannot be forced to disk; it is given up all the same.
+    pub fn signal_failed_start(&self) -> Result<()> {
+        self.end(Some(layout::VERSION_FAILED))
+    }
+
+    /// Says that the container has ended, and gives the file up: another may start at once. Later calls change nothing.
+    /// Mirrors `ClusterMarkFile.signalTerminated`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the file cannot be forced to disk; it is given up all the same.
+    pub fn signal_terminated(&self) -> Result<()> {
+        self.end(None)
+    }
+
+    fn end(&self, version: Option<i32>) -> Result<()> {
+        if self.ended.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.region.i64_at(field(layout::ACTIVITY_TIMESTAMP)).store(NULL_VALUE, Ordering::Release);
+        if let Some(version) = version {
+            self.region.i32_at(field(layout::VERSION)).store(version, Ordering::Release);
+        }
+        let forced = self.force();
+        if let Some(lock) = &self.lock {
+            lock.unlock()?;
+        }
+        forced
+    }
+
+    /// Gives a sign of life, at `now_ms` since the epoch; due every second. Mirrors
+    /// `ClusterMarkFile.updateActivityTimestamp`.
+    pub fn update_activity_timestamp(&self, now_ms: i64) {
+        if !self.has_ended() {
+            self.region.i64_at(field(layout::ACTIVITY_TIMESTAMP)).store(now_ms, Ordering::Release);
+        }
+    }
+
+    /// The last sign of life in ms since the epoch, −1 once the container has ended.
+    pub fn activity_timestamp(&self) -> i64 {
+        self.region.i64_at(field(layout::ACTIVITY_TIMESTAMP)).load(Ordering::SeqCst)
+    }
+
+    /// The term a vote was placed in, −1 without one: what the file held when it was opened.
+    pub fn candidate_term_id(&self) -> i64 {
+        self.region.i64_at(field(layout::CANDIDATE_TERM_ID)).load(Ordering::SeqCst)
+    }
+
+    /// The member the service runs in, −1 until it has joined the log.
+    pub fn member_id(&self) -> i32 {
+        self.region.i32_at(field(layout::MEMBER_ID)).load(Ordering::Acquire)
+    }
+
+    /// Sets the member the service runs in, known when it joins the log.
+    pub fn set_member_id(&self, member_id: i32) {
+        self.store_i32(layout::MEMBER_ID, member_id);
+    }
+
+    /// The id of the cluster.
+    pub fn cluster_id(&self) -> i32 {
+        self.region.i32_at(field(layout::CLUSTER_ID)).load(Ordering::Acquire)
+    }
+
+    /// Whether the container has ended or failed to start.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// The log of distinct errors in this file. It keeps the map alive.
+    pub fn error_log(&self) -> &ErrorLog {
+        &self.error_log
+    }
+
+    /// The path it was opened at.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Forces what was written to the storage device. Blocks until it is done. Mirrors `ClusterMarkFile.force`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the operating system reports that it failed.
+    pub fn force(&self) -> Result<()> {
+        self.region.flush().map_err(|e| e.context(format!("forcing the mark file {}", self.path.display())))
+    }
+
+    fn store_i32(&self, offset: usize, value: i32) {
+        if !self.has_ended() {
+            self.region.i32_at(field(offset)).store(value, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for ClusterMarkFile {
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            // Closing the file alone would leave the lock to a process forked in the meantime.
+            let _released = lock.unlock();
+        }
+    }
+}
+
+impl fmt::Debug for ClusterMarkFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterMarkFile").field("path", &self.path).field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+/// Where a field is in a file with a message header.
+fn field(offset: usize) -> usize {
+    layout::MESSAGE_HEADER_LENGTH + offset
+}
+
+/// The strings of the header, each behind its length, with an empty one for the services' cluster directory that only a
+/// consensus module has.
+fn encode_strings(strings: [&str; 5]) -> Result<Vec<u8>> {
+    let mut encoded = Vec::new();
+    for string in strings {
+        let ascii: Vec<u8> =
+            string.chars().map(|c| u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(b'?')).collect();
+        encoded.extend_from_slice(&(ascii.len() as u32).to_le_bytes());
+        encoded.extend_from_slice(&ascii);
+    }
+    let length = layout::STRINGS + encoded.len();
+    if length > layout::HEADER_LENGTH {
+        let capacity = layout::HEADER_LENGTH;
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "ClusterMarkFile headerLength={length} > headerLengthCapacity={capacity}: \
+                 shorten the Aeron directory, the control channel or the service name"
+            ),
+        ));
+    }
+    // A last, empty string; Java's own container leaves it out, and what an earlier run left is read in its place.
+    encoded.resize(encoded.len() + (layout::HEADER_LENGTH - length).min(4), 0);
+    Ok(encoded)
+}

@@ -1,0 +1,7 @@
+//! The mark file: what it holds, who may claim it, and what Java makes of it.
+
+mod claim;
+mod dir;
+mod garbage;
+mod java;
+mod layout;
