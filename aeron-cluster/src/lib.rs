@@ -6,6 +6,8 @@
 
 pub mod aeron;
 pub mod codec;
+#[cfg(feature = "driver")]
+pub mod driver;
 mod error;
 pub mod service;
 

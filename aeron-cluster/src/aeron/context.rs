@@ -9,9 +9,7 @@ use std::time::Duration;
 use aeron_sys as sys;
 
 use super::client::Aeron;
-use super::handle::{
-    Callbacks, ClientInner, ErrorHandler, c_string, on_conductor_start, on_error, on_unavailable_counter,
-};
+use super::handle::{Callbacks, ClientInner, ErrorHandler, c_string, on_error, on_unavailable_counter};
 use super::native_error::{check, last_error};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -158,7 +156,6 @@ impl NativeContext {
             [
                 sys::aeron_context_set_error_handler(self.ptr(), Some(on_error), clientd),
                 sys::aeron_context_set_on_unavailable_counter(self.ptr(), Some(on_unavailable_counter), clientd),
-                sys::aeron_context_set_agent_on_start_function(self.ptr(), Some(on_conductor_start), clientd),
                 sys::aeron_context_set_use_conductor_agent_invoker(self.ptr(), false),
             ]
         };

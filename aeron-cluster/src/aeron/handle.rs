@@ -1,12 +1,12 @@
 //! Who owns what: the C client with its context, and the handles that keep it alive.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::ThreadId;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aeron_sys as sys;
@@ -21,7 +21,6 @@ pub(crate) type CounterHandler = Arc<dyn Fn(i64, i32) + Send + Sync>;
 
 /// What the conductor's callbacks reach: boxed once per client, freed after `aeron_close` returned.
 pub(crate) struct Callbacks {
-    conductor: OnceLock<ThreadId>,
     error_handler: Mutex<Option<ErrorHandler>>,
     last_error: Mutex<Option<Error>>,
     unavailable_counter: Mutex<HashMap<u64, CounterHandler>>,
@@ -31,7 +30,6 @@ pub(crate) struct Callbacks {
 impl Callbacks {
     pub(crate) fn new(error_handler: Option<ErrorHandler>) -> Self {
         Callbacks {
-            conductor: OnceLock::new(),
             error_handler: Mutex::new(error_handler),
             last_error: Mutex::new(None),
             unavailable_counter: Mutex::new(HashMap::new()),
@@ -53,8 +51,9 @@ impl Callbacks {
         lock(&self.unavailable_counter).remove(&id);
     }
 
+    /// Whether this thread is the conductor of this client, as far as it matters: our code runs there in callbacks alone.
     fn is_conductor_thread(&self) -> bool {
-        self.conductor.get() == Some(&std::thread::current().id())
+        IN_CALLBACK_OF.get() == std::ptr::from_ref(self)
     }
 }
 
@@ -63,22 +62,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// For C to call on the conductor thread when it starts (`aeron_context_set_agent_on_start_function`).
-pub(crate) unsafe extern "C" fn on_conductor_start(state: *mut c_void, _role: *const c_char) {
-    // SAFETY: `state` is the client's Callbacks, which outlive the conductor: aeron_close joins it before they go.
-    let callbacks = unsafe { &*state.cast::<Callbacks>() };
-    // A second start cannot happen; if it did, the first thread would stay the one that must not close.
-    let _ = callbacks.conductor.set(std::thread::current().id());
+thread_local! {
+    /// The client whose conductor's callback runs on this thread, to compare addresses with. (The header declares
+    /// `aeron_context_set_agent_on_start_function`, but no source of 1.54.0 defines it.)
+    static IN_CALLBACK_OF: Cell<*const Callbacks> = const { Cell::new(std::ptr::null()) };
 }
 
 /// For C to call on the conductor thread (`aeron_context_set_error_handler`). C's default would end the process.
 pub(crate) unsafe extern "C" fn on_error(clientd: *mut c_void, code: c_int, message: *const c_char) {
-    // SAFETY: as in `on_conductor_start`; the message is a NUL-terminated string for the length of the call.
+    // SAFETY: `clientd` is the client's Callbacks, which outlive the conductor: aeron_close joins it before they go. The
+    // message is a NUL-terminated string for the length of the call.
     let (callbacks, message) = unsafe { (&*clientd.cast::<Callbacks>(), CStr::from_ptr(message)) };
     let error = Error::with_code(kind_of(code), code, message.to_string_lossy().trim());
     tracing::error!(code, "aeron client: {error}");
     *lock(&callbacks.last_error) = Some(error.clone());
-    without_unwinding(|| {
+    in_callback(callbacks, || {
         if let Some(handler) = lock(&callbacks.error_handler).as_mut() {
             handler(&error);
         }
@@ -92,18 +90,21 @@ pub(crate) unsafe extern "C" fn on_unavailable_counter(
     registration_id: i64,
     counter_id: i32,
 ) {
-    // SAFETY: as in `on_conductor_start`.
+    // SAFETY: as in `on_error`.
     let callbacks = unsafe { &*clientd.cast::<Callbacks>() };
     let handlers: Vec<CounterHandler> = lock(&callbacks.unavailable_counter).values().cloned().collect();
     for handler in handlers {
-        without_unwinding(|| handler(registration_id, counter_id));
+        in_callback(callbacks, move || handler(registration_id, counter_id));
     }
 }
 
-fn without_unwinding(call: impl FnOnce()) {
+/// Calls a user's handler on the conductor thread: what it drops must not close the client there, and a panic ends here.
+fn in_callback(callbacks: &Callbacks, call: impl FnOnce()) {
+    let outer = IN_CALLBACK_OF.replace(callbacks);
     if std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err() {
         tracing::error!("a handler panicked on the conductor thread; the client goes on");
     }
+    IN_CALLBACK_OF.set(outer);
 }
 
 /// The C client and its context. Every handle holds one in an `Arc`; `aeron_close` runs when the last one is gone.

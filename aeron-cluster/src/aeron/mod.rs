@@ -34,12 +34,14 @@ pub use context::Context;
 pub use counters::{Counter, CounterView, CountersReader, ReadableCounter};
 pub use exclusive_publication::ExclusivePublication;
 pub use fragment_assembler::FragmentAssembler;
+pub(crate) use handle::c_string;
 pub use header::{FrameFlags, Header};
 pub use idle::{
     BackoffIdleStrategy, BusySpinIdleStrategy, IdleStrategy, NoOpIdleStrategy, SleepingIdleStrategy,
     YieldingIdleStrategy,
 };
 pub use image::{Image, ImageRef};
+pub(crate) use native_error::{check, last_error};
 pub use offer::OfferError;
 pub use publication::Publication;
 pub use subscription::Subscription;
