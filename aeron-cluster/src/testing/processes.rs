@@ -1,0 +1,310 @@
+//! Child processes that end with the test that started them, and whose output is there when something fails.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{Error, ErrorKind, Result};
+
+/// How long [`Process::stop`] lets a process finish in order.
+const STOP_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Lines of output that an error message quotes.
+const QUOTED_LINES: usize = 40;
+
+/// A running child process in a process group of its own.
+///
+/// It is killed when this value is dropped, and by the kernel (Linux) when this process dies. Both output streams are
+/// drained and kept; a drop while panicking prints them. Methods block only where they say so.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    output: Arc<Output>,
+}
+
+impl Process {
+    /// Starts `command` under a name for messages. Standard input is empty; a cleared environment is not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] if the process cannot be started.
+    pub fn spawn(name: impl Into<String>, command: &Command) -> Result<Process> {
+        let name = name.into();
+        let mut tied = tied_to_this_process(command);
+        std::os::unix::process::CommandExt::process_group(&mut tied, 0);
+        tied.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = spawn_from_lasting_thread(tied)
+            .map_err(|error| Error::from(error).context(format!("cannot start {name}: {command:?}")))?;
+        let output = Arc::new(Output::default());
+        if let Some(stdout) = child.stdout.take() {
+            Output::drain(&output, stdout);
+        }
+        if let Some(stderr) = child.stderr.take() {
+            Output::drain(&output, stderr);
+        }
+        Ok(Process { name, child, output })
+    }
+
+    /// The name given at the start.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The process id, which is its process group's too.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// What it printed so far, both streams, line by line in the order in which they arrived.
+    pub fn lines(&self) -> Vec<String> {
+        self.output.lock().lines.clone()
+    }
+
+    /// How many lines it has printed so far.
+    pub fn line_count(&self) -> usize {
+        self.output.lock().lines.len()
+    }
+
+    /// Blocks until it has printed a line that contains `part`, and returns the first such line.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`] when it printed nothing at all for `patience`, [`ErrorKind::State`] when it ended first; both
+    /// quote its output.
+    pub fn wait_for_line(&self, part: &str, patience: Duration) -> Result<String> {
+        self.wait_for_line_from(0, part, patience)
+    }
+
+    /// [`wait_for_line`](Self::wait_for_line) among the lines from number `first` on (see [`line_count`](Self::line_count)).
+    ///
+    /// # Errors
+    ///
+    /// As `wait_for_line`.
+    pub fn wait_for_line_from(&self, first: usize, part: &str, patience: Duration) -> Result<String> {
+        let found = self.output.wait(patience, |printed| {
+            let line = printed.lines.iter().skip(first).find(|line| line.contains(part));
+            line.cloned().map(Ok).or((printed.open == 0).then_some(Err(())))
+        });
+        match found {
+            Some(Ok(line)) => Ok(line),
+            Some(Err(())) => Err(self.failure(ErrorKind::State, &format!("ended before it printed {part:?}"))),
+            None => Err(self.failure(ErrorKind::Timeout, &format!("printed no {part:?}, and nothing for {patience:?}"))),
+        }
+    }
+
+    /// Blocks until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`] when it runs on and prints nothing for `patience`.
+    pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
+        match self.output.wait(patience, |printed| (printed.open == 0).then_some(())) {
+            Some(()) => Ok(self.child.wait()?),
+            None => Err(self.failure(ErrorKind::Timeout, &format!("did not end, and printed nothing for {patience:?}"))),
+        }
+    }
+
+    /// [`wait`](Self::wait), and an exit status other than 0 is an error.
+    ///
+    /// # Errors
+    ///
+    /// As `wait`, and [`ErrorKind::State`] for another exit status.
+    pub fn wait_for_success(&mut self, patience: Duration) -> Result<()> {
+        let status = self.wait(patience)?;
+        if status.success() { Ok(()) } else { Err(self.failure(ErrorKind::State, &format!("ended with {status}"))) }
+    }
+
+    /// Asks it to end (SIGTERM) and blocks until it has. One that has ended already is fine.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`] when it did not end in 15 s; it is killed then.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.signal("TERM");
+        self.wait(STOP_PATIENCE).inspect_err(|_| self.kill())
+    }
+
+    /// Kills its process group (SIGKILL) and blocks until it is gone.
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// An error about this process that quotes the end of its output.
+    pub(crate) fn failure(&self, kind: ErrorKind, what: &str) -> Error {
+        let lines = self.lines();
+        let quoted = &lines[lines.len().saturating_sub(QUOTED_LINES)..];
+        Error::new(kind, format!("{} {what}; its output ends with:\n{}", self.name, quoted.join("\n")))
+    }
+
+    /// Signals the group through the shell, which is there on every Unix and needs no unsafe code.
+    fn signal(&mut self, signal: &str) {
+        if self.is_running() {
+            let group = format!("-{}", self.id());
+            let _ = Command::new("sh").args(["-c", r#"kill -s "$0" -- "$1""#, signal, &group]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            eprintln!("--- output of {}:\n{}\n---", self.name, self.lines().join("\n"));
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    printed: Mutex<Printed>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Printed {
+    lines: Vec<String>,
+    open: usize,
+}
+
+impl Output {
+    fn lock(&self) -> MutexGuard<'_, Printed> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drain(output: &Arc<Output>, stream: impl Read + Send + 'static) {
+        output.lock().open += 1;
+        let output = Arc::clone(output);
+        thread::spawn(move || {
+            let mut stream = BufReader::new(stream);
+            let mut line = Vec::new();
+            while matches!(stream.read_until(b'\n', &mut line), Ok(1..)) {
+                output.lock().lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+                output.changed.notify_all();
+                line.clear();
+            }
+            output.lock().open -= 1;
+            output.changed.notify_all();
+        });
+    }
+
+    /// Blocks until `look` finds something; `None` when no line arrived for `patience`.
+    fn wait<T>(&self, patience: Duration, look: impl Fn(&Printed) -> Option<T>) -> Option<T> {
+        let mut printed = self.lock();
+        let mut seen = printed.lines.len();
+        let mut deadline = Instant::now() + patience;
+        loop {
+            if let Some(found) = look(&printed) {
+                return Some(found);
+            }
+            if printed.lines.len() != seen {
+                seen = printed.lines.len();
+                deadline = Instant::now() + patience;
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            printed = self.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// On Linux the kernel kills the child when this process dies, whatever the reason.
+fn tied_to_this_process(command: &Command) -> Command {
+    let mut tied = if cfg!(target_os = "linux") {
+        let mut tied = Command::new("setpriv");
+        tied.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program());
+        tied
+    } else {
+        Command::new(command.get_program())
+    };
+    tied.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => tied.env(name, value),
+            None => tied.env_remove(name),
+        };
+    }
+    if let Some(dir) = command.get_current_dir() {
+        tied.current_dir(dir);
+    }
+    tied
+}
+
+type Job = (Command, Sender<io::Result<Child>>);
+
+/// The kernel's parent-death signal is about the thread that started the child, and a test's helper thread may end early.
+fn spawn_from_lasting_thread(command: Command) -> io::Result<Child> {
+    static SPAWNER: LazyLock<Sender<Job>> = LazyLock::new(|| {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        thread::spawn(move || {
+            for (mut command, reply) in queue {
+                let _ = reply.send(command.spawn());
+            }
+        });
+        jobs
+    });
+    let (reply, result) = mpsc::channel();
+    let gone = || io::Error::other("the thread that starts processes is gone");
+    SPAWNER.send((command, reply)).map_err(|_| gone())?;
+    result.recv().map_err(|_| gone())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn shell(script: &str) -> Process {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Process::spawn("a shell", &command).unwrap()
+    }
+
+    #[test]
+    fn output_of_both_streams_and_the_exit_status_arrive() {
+        let mut process = shell("echo one; echo two >&2; exit 3");
+        assert_eq!(process.wait_for_line("two", PATIENCE).unwrap(), "two");
+        assert_eq!(process.wait(PATIENCE).unwrap().code(), Some(3));
+        assert_eq!(process.lines().len(), 2);
+        assert!(process.wait_for_success(PATIENCE).unwrap_err().message().contains("one"));
+    }
+
+    #[test]
+    fn a_line_that_never_comes_is_an_error_with_the_output() {
+        let process = shell("echo something else");
+        let error = process.wait_for_line("hello", PATIENCE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::State);
+        assert!(error.message().contains("something else"), "{error}");
+    }
+
+    #[test]
+    fn silence_is_a_timeout_but_talk_is_not() {
+        let process = shell("for i in 1 2 3 4; do echo $i; sleep 0.1; done; sleep 60");
+        process.wait_for_line("4", Duration::from_millis(300)).unwrap();
+        let error = process.wait_for_line("5", Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+    }
+
+    #[test]
+    fn stop_ends_in_order_and_kill_ends_what_ignores_it() {
+        let mut polite = shell("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done");
+        polite.wait_for_line("up", PATIENCE).unwrap();
+        assert!(polite.stop().unwrap().success());
+        assert!(polite.lines().contains(&"bye".to_owned()));
+
+        let mut deaf = shell("trap '' TERM; echo up; while :; do sleep 0.05; done");
+        deaf.wait_for_line("up", PATIENCE).unwrap();
+        deaf.kill();
+        assert!(!deaf.is_running());
+    }
+}
