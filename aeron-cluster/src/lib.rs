@@ -1,7 +1,8 @@
 //! Aeron Cluster services and clients in Rust, over the official Aeron C client.
 //!
 //! Modules in the order a message meets them: [`aeron`] is the safe client under everything else, [`codec`] the messages of the
-//! cluster protocol, [`service`] the clustered service's container.
+//! cluster protocol, [`service`] the clustered service's container. Module `testing` (feature of the same name) runs real
+//! clusters for tests.
 #![deny(unsafe_code)]
 
 pub mod aeron;
@@ -10,5 +11,7 @@ pub mod codec;
 pub mod driver;
 mod error;
 pub mod service;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use error::{Error, ErrorKind, Result};

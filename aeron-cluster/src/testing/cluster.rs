@@ -272,7 +272,13 @@ impl TestCluster {
     /// # Errors
     ///
     /// [`ErrorKind::Io`].
-    pub fn start_java_service(&self, member: usize, service_id: usize, java: &Java, main_class: &str) -> Result<Process> {
+    pub fn start_java_service(
+        &self,
+        member: usize,
+        service_id: usize,
+        java: &Java,
+        main_class: &str,
+    ) -> Result<Process> {
         let properties = [
             ("aeron.dir", self.aeron_dir(member).into_os_string()),
             ("aeron.cluster.dir", self.cluster_dir(member).into_os_string()),

@@ -12,6 +12,9 @@ use crate::{Error, ErrorKind, Result};
 /// How long [`Process::stop`] lets a process finish in order.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long the last words of an ended process may take to arrive.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Lines of output that an error message quotes.
 const QUOTED_LINES: usize = 40;
 
@@ -97,7 +100,9 @@ impl Process {
         match found {
             Some(Ok(line)) => Ok(line),
             Some(Err(())) => Err(self.failure(ErrorKind::State, &format!("ended before it printed {part:?}"))),
-            None => Err(self.failure(ErrorKind::Timeout, &format!("printed no {part:?}, and nothing for {patience:?}"))),
+            None => {
+                Err(self.failure(ErrorKind::Timeout, &format!("printed no {part:?}, and nothing for {patience:?}")))
+            }
         }
     }
 
@@ -109,7 +114,9 @@ impl Process {
     pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
         match self.output.wait(patience, |printed| (printed.open == 0).then_some(())) {
             Some(()) => Ok(self.child.wait()?),
-            None => Err(self.failure(ErrorKind::Timeout, &format!("did not end, and printed nothing for {patience:?}"))),
+            None => {
+                Err(self.failure(ErrorKind::Timeout, &format!("did not end, and printed nothing for {patience:?}")))
+            }
         }
     }
 
@@ -140,8 +147,11 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// An error about this process that quotes the end of its output.
+    /// An error about this process that quotes the end of its output; all of it when the process has ended.
     pub(crate) fn failure(&self, kind: ErrorKind, what: &str) -> Error {
+        if kind == ErrorKind::State {
+            self.output.wait(DRAIN_PATIENCE, |printed| (printed.open == 0).then_some(()));
+        }
         let lines = self.lines();
         let quoted = &lines[lines.len().saturating_sub(QUOTED_LINES)..];
         Error::new(kind, format!("{} {what}; its output ends with:\n{}", self.name, quoted.join("\n")))
@@ -151,7 +161,10 @@ impl Process {
     fn signal(&mut self, signal: &str) {
         if self.is_running() {
             let group = format!("-{}", self.id());
-            let _ = Command::new("sh").args(["-c", r#"kill -s "$0" -- "$1""#, signal, &group]).stderr(Stdio::null()).status();
+            let _ = Command::new("sh")
+                .args(["-c", r#"kill -s "$0" -- "$1""#, signal, &group])
+                .stderr(Stdio::null())
+                .status();
         }
     }
 }
