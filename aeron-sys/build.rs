@@ -4,6 +4,8 @@
 mod archive;
 #[path = "build/bindings.rs"]
 mod bindings;
+#[path = "build/carrier.rs"]
+mod carrier;
 #[path = "build/codecs.rs"]
 mod codecs;
 #[path = "build/compile.rs"]
@@ -12,24 +14,45 @@ mod compile;
 mod config;
 #[path = "build/emit.rs"]
 mod emit;
+#[cfg(feature = "bindgen")]
+#[path = "build/generator.rs"]
+mod generator;
+#[path = "build/headers.rs"]
+mod headers;
 #[path = "build/locate.rs"]
 mod locate;
+#[path = "build/quietly.rs"]
+mod quietly;
 #[path = "build/schema.rs"]
 mod schema;
+#[path = "build/system.rs"]
+mod system;
+#[path = "build/tools.rs"]
+mod tools;
+
+use config::Config;
+use locate::Location;
 
 fn main() {
     if let Err(message) = run() {
-        println!("cargo::error={message}");
+        println!("cargo::error={}", message.replace('\n', " "));
         std::process::exit(1);
     }
 }
 
 fn run() -> Result<(), String> {
-    let config = config::Config::from_env()?;
-    let source = locate::locate(&config)?;
-    let built = compile::compile(&config, &source)?;
-    archive::compile(&config, &source)?;
-    bindings::write(&config, &source)?;
-    emit::emit(&config, &source, &built);
+    let config = Config::from_env()?;
+    if config.docs_rs {
+        emit::documentation_only();
+        return bindings::copy(&config);
+    }
+    let location = locate::locate(&config)?;
+    headers::copy(&config, &location)?;
+    let native = match &location {
+        Location::Source(tree) => compile::compile(&config, tree)?,
+        Location::System(system) => system::check(&config, system)?,
+    };
+    bindings::write(&config, &native)?;
+    emit::emit(&config, &location, &native);
     Ok(())
 }

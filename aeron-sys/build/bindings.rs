@@ -1,50 +1,42 @@
 //! Takes the checked-in bindings, or makes new ones with feature `bindgen`.
 
-use std::path::Path;
-
+use crate::compile::Native;
 use crate::config::Config;
 
-#[cfg(not(feature = "bindgen"))]
-pub fn write(config: &Config, _source: &Path) -> Result<(), String> {
-    let name = format!("src/bindings/{}.rs", config.target);
-    println!("cargo::rerun-if-changed={name}");
-    std::fs::copy(
-        config.manifest_dir.join(name),
-        config.out_dir.join("bindings.rs"),
-    )
-    .map_err(|e| format!("no bindings for {}: {e}", config.target))?;
-    Ok(())
+/// The systems on which the checked-in bindings hold if pointers have 64 bits: `tests/bindings.rs` makes them for each.
+const SYSTEMS: [&str; 2] = ["linux", "macos"];
+
+/// The bindings that are checked in.
+pub fn copy(config: &Config) -> Result<(), String> {
+    if config.pointer_width != "64" || !SYSTEMS.contains(&config.target_os.as_str()) {
+        return Err(format!(
+            "aeron-sys has no bindings for {} checked in: enable its feature `bindgen`, which makes them with libclang",
+            config.target
+        ));
+    }
+    let from = config.manifest_dir.join("src/bindings/unix64.rs");
+    println!("cargo::rerun-if-changed=src/bindings/unix64.rs");
+    let to = config.out_dir.join("bindings.rs");
+    std::fs::copy(&from, &to).map(drop).map_err(|e| format!("cannot copy {} to {}: {e}", from.display(), to.display()))
 }
 
+#[cfg(not(feature = "bindgen"))]
+pub fn write(config: &Config, _native: &Native) -> Result<(), String> {
+    copy(config)
+}
+
+/// New bindings for the public headers that were copied.
 #[cfg(feature = "bindgen")]
-pub fn write(config: &Config, source: &Path) -> Result<(), String> {
-    bindgen::Builder::default()
-        .header(
-            config
-                .manifest_dir
-                .join("build/bindings.h")
-                .display()
-                .to_string(),
-        )
-        .clang_arg(format!(
-            "-I{}",
-            source.join("aeron-client/src/main/c").display()
-        ))
-        .clang_arg(format!(
-            "-I{}",
-            source.join("aeron-driver/src/main/c").display()
-        ))
-        .clang_arg(format!(
-            "-I{}",
-            source.join("aeron-archive/src/main/c").display()
-        ))
-        .allowlist_function("aeron_.*")
-        .allowlist_type("aeron_.*")
-        .allowlist_var("(AERON|aeron)_.*")
-        .generate_comments(false)
-        .use_core()
-        .generate()
-        .map_err(|e| e.to_string())?
-        .write_to_file(config.out_dir.join("bindings.rs"))
-        .map_err(|e| e.to_string())
+pub fn write(config: &Config, native: &Native) -> Result<(), String> {
+    let builder = crate::generator::builder(&config.include(), &config.manifest_dir.join("build/bindings.h"));
+    let bindings = crate::quietly::quietly(|| builder.generate())
+        .map_err(|why| {
+            format!(
+                "the feature `bindgen` needs libclang ({why}): install it (Debian and Ubuntu: `apt install \
+                 libclang-dev`, macOS: `brew install llvm`), set LIBCLANG_PATH to its folder, or leave the feature off"
+            )
+        })?
+        .map_err(|e| format!("cannot make bindings for Aeron {}: {e}", native.version))?;
+    let to = config.out_dir.join("bindings.rs");
+    bindings.write_to_file(&to).map_err(|e| format!("cannot write {}: {e}", to.display()))
 }

@@ -177,18 +177,12 @@ pub fn write(schema: &Schema, dir: &Path) -> Result<(), String> {
     fs::create_dir_all(dir).map_err(|e| format!("cannot create {}: {e}", dir.display()))?;
     let mut includes = include("sbe");
     for declared in &schema.enums {
-        put(
-            &c_name(&declared.name),
-            &(include("sbe") + &enumeration(declared)),
-        )?;
+        put(&c_name(&declared.name), &(include("sbe") + &enumeration(declared)))?;
         includes += &include(&c_name(&declared.name));
     }
     put("messageHeader", &(includes + &header(schema)))?;
     for message in &schema.messages {
-        put(
-            &c_name(&message.name),
-            &(include("messageHeader") + &message_codec(schema, message)),
-        )?;
+        put(&c_name(&message.name), &(include("messageHeader") + &message_codec(schema, message)))?;
     }
     Ok(())
 }
@@ -199,45 +193,22 @@ fn include(name: &str) -> String {
 
 fn header(schema: &Schema) -> String {
     let length: usize = schema.header.iter().map(|field| field.primitive.size).sum();
-    let mut text = fill(
-        HEADER,
-        &[
-            ("LENGTH", &length),
-            ("SCHEMA_ID", &schema.id),
-            ("SCHEMA_VERSION", &schema.version),
-        ],
-    );
-    text.extend(
-        schema
-            .header
-            .iter()
-            .map(|field| field_codec("messageHeader", field)),
-    );
+    let mut text = fill(HEADER, &[("LENGTH", &length), ("SCHEMA_ID", &schema.id), ("SCHEMA_VERSION", &schema.version)]);
+    text.extend(schema.header.iter().map(|field| field_codec("messageHeader", field)));
     text
 }
 
 fn enumeration(declared: &Enum) -> String {
     let name = c_name(&declared.name);
-    let values: String = declared
-        .values
-        .iter()
-        .map(|(value, number)| format!("    {PREFIX}_{name}_{value} = {number},\n"))
-        .collect();
-    let cases: String = declared
-        .values
-        .iter()
-        .map(|(_, number)| format!("        case {number}:\n"))
-        .collect();
-    fill(
-        ENUM,
-        &[("NAME", &name), ("VALUES", &values), ("CASES", &cases)],
-    )
+    let values: String =
+        declared.values.iter().map(|(value, number)| format!("    {PREFIX}_{name}_{value} = {number},\n")).collect();
+    let cases: String = declared.values.iter().map(|(_, number)| format!("        case {number}:\n")).collect();
+    fill(ENUM, &[("NAME", &name), ("VALUES", &values), ("CASES", &cases)])
 }
 
 fn message_codec(schema: &Schema, message: &Message) -> String {
     let name = c_name(&message.name);
-    let template_macro =
-        format!("{PREFIX}_{}_SBE_TEMPLATE_ID", snake(&message.name)).to_uppercase();
+    let template_macro = format!("{PREFIX}_{}_SBE_TEMPLATE_ID", snake(&message.name)).to_uppercase();
     let mut text = fill(
         MESSAGE,
         &[
@@ -250,26 +221,15 @@ fn message_codec(schema: &Schema, message: &Message) -> String {
         ],
     );
     text.extend(message.fields.iter().map(|field| field_codec(&name, field)));
-    text.extend(message.data.iter().map(|data| {
-        fill(
-            DATA,
-            &[
-                ("NAME", &name),
-                ("FIELD", &data.name),
-                ("SINCE", &data.since),
-            ],
-        )
-    }));
+    text.extend(
+        message.data.iter().map(|data| fill(DATA, &[("NAME", &name), ("FIELD", &data.name), ("SINCE", &data.since)])),
+    );
     text
 }
 
 fn field_codec(owner: &str, field: &Field) -> String {
     let declared = field.enumeration.as_deref().map(c_name).unwrap_or_default();
-    let template = if field.enumeration.is_some() {
-        ENUM_FIELD
-    } else {
-        NUMBER
-    };
+    let template = if field.enumeration.is_some() { ENUM_FIELD } else { NUMBER };
     fill(
         template,
         &[
@@ -287,17 +247,13 @@ fn field_codec(owner: &str, field: &Field) -> String {
 
 fn fill(template: &str, values: &[(&str, &dyn std::fmt::Display)]) -> String {
     let start = template.replace("@P@", PREFIX);
-    values.iter().fold(start, |text, (name, value)| {
-        text.replace(&format!("@{name}@"), &value.to_string())
-    })
+    values.iter().fold(start, |text, (name, value)| text.replace(&format!("@{name}@"), &value.to_string()))
 }
 
 /// `ControlResponse` → `controlResponse`.
 fn c_name(name: &str) -> String {
     let mut chars = name.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_ascii_lowercase().to_string() + chars.as_str()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + chars.as_str())
 }
 
 /// `ReplicateRequest2` → `Replicate_Request2`.

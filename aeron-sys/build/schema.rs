@@ -61,30 +61,19 @@ impl Primitive {
             None => (true, name.strip_prefix("int").unwrap_or_default()),
         };
         match bits {
-            "8" | "16" | "32" | "64" => Ok(Primitive {
-                size: bits.parse::<usize>().map_or(0, |n| n / 8),
-                signed,
-            }),
+            "8" | "16" | "32" | "64" => Ok(Primitive { size: bits.parse::<usize>().map_or(0, |n| n / 8), signed }),
             _ => Err(format!("primitive type {name} is not supported")),
         }
     }
 
     /// The C type.
     pub fn c_type(self) -> String {
-        format!(
-            "{}int{}_t",
-            if self.signed { "" } else { "u" },
-            self.size * 8
-        )
+        format!("{}int{}_t", if self.signed { "" } else { "u" }, self.size * 8)
     }
 
     fn null(self) -> String {
         let bits = self.size * 8;
-        if self.signed {
-            format!("INT{bits}_MIN")
-        } else {
-            format!("UINT{bits}_MAX")
-        }
+        if self.signed { format!("INT{bits}_MIN") } else { format!("UINT{bits}_MAX") }
     }
 }
 
@@ -93,71 +82,42 @@ impl Schema {
     pub fn parse(xml: &str) -> Result<Self, String> {
         let document = Document::parse(xml).map_err(|e| format!("not well-formed XML: {e}"))?;
         let root = document.root_element();
-        let types: Vec<Node> = root
-            .children()
-            .filter(|n| n.has_tag_name("types"))
-            .flat_map(|n| n.children())
-            .collect();
-        let enums = types
-            .iter()
-            .filter(|n| n.has_tag_name("enum"))
-            .map(read_enum)
-            .collect::<Result<_, _>>()?;
+        let types: Vec<Node> = root.children().filter(|n| n.has_tag_name("types")).flat_map(|n| n.children()).collect();
+        let enums = types.iter().filter(|n| n.has_tag_name("enum")).map(read_enum).collect::<Result<_, _>>()?;
         let header = read_header(&types)?;
         let messages = root
             .children()
             .filter(|n| n.tag_name().name() == "message")
             .map(|n| read_message(n, &types))
             .collect::<Result<_, _>>()?;
-        Ok(Schema {
-            id: number(root, "id")?,
-            version: number(root, "version")?,
-            header,
-            enums,
-            messages,
-        })
+        Ok(Schema { id: number(root, "id")?, version: number(root, "version")?, header, enums, messages })
     }
 }
 
 fn read_enum(node: &Node) -> Result<Enum, String> {
     let name = text(*node, "name")?;
     if text(*node, "encodingType")? != "int32" {
-        return Err(format!(
-            "enum {name} is not an int32, which is not supported"
-        ));
+        return Err(format!("enum {name} is not an int32, which is not supported"));
     }
     let values = node
         .children()
         .filter(|n| n.has_tag_name("validValue"))
         .map(|n| {
             let value = n.text().unwrap_or_default().trim();
-            Ok((
-                text(n, "name")?,
-                value
-                    .parse()
-                    .map_err(|_| format!("enum {name} has the value {value:?}"))?,
-            ))
+            Ok((text(n, "name")?, value.parse().map_err(|_| format!("enum {name} has the value {value:?}"))?))
         })
         .collect::<Result<_, String>>()?;
     Ok(Enum { name, values })
 }
 
 fn read_header(types: &[Node]) -> Result<Vec<Field>, String> {
-    let composite =
-        find(types, "composite", "messageHeader").ok_or("the schema has no messageHeader")?;
+    let composite = find(types, "composite", "messageHeader").ok_or("the schema has no messageHeader")?;
     let mut offset = 0;
     let mut fields = Vec::new();
     for node in composite.children().filter(Node::is_element) {
         let primitive = Primitive::parse(&text(node, "primitiveType")?)?;
         let name = text(node, "name")?;
-        fields.push(Field {
-            name,
-            since: 0,
-            offset,
-            primitive,
-            enumeration: None,
-            null: primitive.null(),
-        });
+        fields.push(Field { name, since: 0, offset, primitive, enumeration: None, null: primitive.null() });
         offset += primitive.size;
     }
     Ok(fields)
@@ -165,13 +125,7 @@ fn read_header(types: &[Node]) -> Result<Vec<Field>, String> {
 
 fn read_message(node: Node, types: &[Node]) -> Result<Message, String> {
     let name = text(node, "name")?;
-    let mut message = Message {
-        id: number(node, "id")?,
-        block_length: 0,
-        fields: Vec::new(),
-        data: Vec::new(),
-        name,
-    };
+    let mut message = Message { id: number(node, "id")?, block_length: 0, fields: Vec::new(), data: Vec::new(), name };
     for child in node.children().filter(Node::is_element) {
         match child.tag_name().name() {
             "field" => {
@@ -181,18 +135,12 @@ fn read_message(node: Node, types: &[Node]) -> Result<Message, String> {
             }
             "data" => message.data.push(read_data(child, types)?),
             other => {
-                return Err(format!(
-                    "message {} has a <{other}>, which is not supported",
-                    message.name
-                ));
+                return Err(format!("message {} has a <{other}>, which is not supported", message.name));
             }
         }
     }
     if let Some(length) = node.attribute("blockLength") {
-        return Err(format!(
-            "message {} fixes its block length at {length}, which is not supported",
-            message.name
-        ));
+        return Err(format!("message {} fixes its block length at {length}, which is not supported", message.name));
     }
     Ok(message)
 }
@@ -200,46 +148,19 @@ fn read_message(node: Node, types: &[Node]) -> Result<Message, String> {
 fn read_field(node: Node, types: &[Node], next: usize) -> Result<Field, String> {
     let name = text(node, "name")?;
     let type_name = text(node, "type")?;
-    let offset = if node.has_attribute("offset") {
-        number(node, "offset")?
-    } else {
-        next
-    };
-    let since = if node.has_attribute("sinceVersion") {
-        number(node, "sinceVersion")?
-    } else {
-        0
-    };
+    let offset = if node.has_attribute("offset") { number(node, "offset")? } else { next };
+    let since = if node.has_attribute("sinceVersion") { number(node, "sinceVersion")? } else { 0 };
     if find(types, "enum", &type_name).is_some() {
-        let primitive = Primitive {
-            size: 4,
-            signed: true,
-        };
-        return Ok(Field {
-            name,
-            since,
-            offset,
-            primitive,
-            enumeration: Some(type_name),
-            null: primitive.null(),
-        });
+        let primitive = Primitive { size: 4, signed: true };
+        return Ok(Field { name, since, offset, primitive, enumeration: Some(type_name), null: primitive.null() });
     }
     let alias = find(types, "type", &type_name);
     let primitive = match alias {
         Some(alias) => Primitive::parse(&text(alias, "primitiveType")?)?,
         None => Primitive::parse(&type_name)?,
     };
-    let null = alias
-        .and_then(|a| a.attribute("nullValue"))
-        .map_or_else(|| primitive.null(), str::to_owned);
-    Ok(Field {
-        name,
-        since,
-        offset,
-        primitive,
-        enumeration: None,
-        null,
-    })
+    let null = alias.and_then(|a| a.attribute("nullValue")).map_or_else(|| primitive.null(), str::to_owned);
+    Ok(Field { name, since, offset, primitive, enumeration: None, null })
 }
 
 fn read_data(node: Node, types: &[Node]) -> Result<Data, String> {
@@ -248,26 +169,14 @@ fn read_data(node: Node, types: &[Node]) -> Result<Data, String> {
         .and_then(|c| c.children().find(|n| n.attribute("name") == Some("length")))
         .and_then(|n| n.attribute("primitiveType"));
     if length != Some("uint32") {
-        return Err(format!(
-            "data of type {type_name} has no uint32 length, which is not supported"
-        ));
+        return Err(format!("data of type {type_name} has no uint32 length, which is not supported"));
     }
-    let since = if node.has_attribute("sinceVersion") {
-        number(node, "sinceVersion")?
-    } else {
-        0
-    };
-    Ok(Data {
-        name: text(node, "name")?,
-        since,
-    })
+    let since = if node.has_attribute("sinceVersion") { number(node, "sinceVersion")? } else { 0 };
+    Ok(Data { name: text(node, "name")?, since })
 }
 
 fn find<'a, 'i>(types: &[Node<'a, 'i>], tag: &str, name: &str) -> Option<Node<'a, 'i>> {
-    types
-        .iter()
-        .find(|n| n.has_tag_name(tag) && n.attribute("name") == Some(name))
-        .copied()
+    types.iter().find(|n| n.has_tag_name(tag) && n.attribute("name") == Some(name)).copied()
 }
 
 fn text(node: Node, attribute: &str) -> Result<String, String> {
@@ -278,7 +187,5 @@ fn text(node: Node, attribute: &str) -> Result<String, String> {
 
 fn number<T: std::str::FromStr>(node: Node, attribute: &str) -> Result<T, String> {
     let value = text(node, attribute)?;
-    value
-        .parse()
-        .map_err(|_| format!("<{}> has {attribute}={value:?}", node.tag_name().name()))
+    value.parse().map_err(|_| format!("<{}> has {attribute}={value:?}", node.tag_name().name()))
 }

@@ -2,14 +2,8 @@
 
 /// The `1.54.0` of `0.1.0+1.54.0`.
 fn pinned() -> (i32, i32, i32) {
-    let version = env!("CARGO_PKG_VERSION")
-        .split_once('+')
-        .expect("the crate version has build metadata")
-        .1;
-    let parts: Vec<i32> = version
-        .split('.')
-        .map(|part| part.parse().expect("a number"))
-        .collect();
+    let version = env!("CARGO_PKG_VERSION").split_once('+').expect("the crate version has build metadata").1;
+    let parts: Vec<i32> = version.split('.').map(|part| part.parse().expect("a number")).collect();
     (parts[0], parts[1], parts[2])
 }
 
@@ -17,11 +11,7 @@ fn pinned() -> (i32, i32, i32) {
 fn client_is_the_pinned_version() {
     // SAFETY: these functions take nothing and return constants (aeronc.h).
     let linked = unsafe {
-        (
-            aeron_sys::aeron_version_major(),
-            aeron_sys::aeron_version_minor(),
-            aeron_sys::aeron_version_patch(),
-        )
+        (aeron_sys::aeron_version_major(), aeron_sys::aeron_version_minor(), aeron_sys::aeron_version_patch())
     };
     assert_eq!(linked, pinned());
 }

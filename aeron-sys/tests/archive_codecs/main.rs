@@ -24,17 +24,9 @@ fn every_message_is_encoded_and_decoded_as_by_the_official_codecs() {
     fs::write(&source, program::compare(&schema)).expect("write the program");
 
     let theirs = compile_and_run(&source, &official, &dir.join("theirs"), &["-w"]);
-    let ours = compile_and_run(
-        &source,
-        &our_codecs(),
-        &dir.join("ours"),
-        &["-Wall", "-Wextra", "-Werror"],
-    );
+    let ours = compile_and_run(&source, &our_codecs(), &dir.join("ours"), &["-Wall", "-Wextra", "-Werror"]);
 
-    assert!(
-        ours.lines().count() > schema.messages.len() * 8,
-        "the program printed too little:\n{ours}"
-    );
+    assert!(ours.lines().count() > schema.messages.len() * 8, "the program printed too little:\n{ours}");
     for (ours, theirs) in ours.lines().zip(theirs.lines()) {
         assert_eq!(ours, theirs);
     }
@@ -58,8 +50,7 @@ fn our_codecs() -> PathBuf {
 }
 
 fn read_schema() -> schema::Schema {
-    let xml = fs::read_to_string(schema_file())
-        .expect("the schema, which the build script leaves beside the codecs");
+    let xml = fs::read_to_string(schema_file()).expect("the schema, which the build script leaves beside the codecs");
     schema::Schema::parse(&xml).expect("a schema that the build script has read too")
 }
 
@@ -68,9 +59,7 @@ fn schema_file() -> PathBuf {
 }
 
 fn fresh_dir(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("archive_codecs")
-        .join(name);
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("archive_codecs").join(name);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).expect("make a directory for the test");
     dir
@@ -78,40 +67,24 @@ fn fresh_dir(name: &str) -> PathBuf {
 
 /// Runs the SBE tool, with the properties that upstream's build gives it.
 fn generate_official(dir: &Path) {
-    let java = env::var_os("JAVA_HOME")
-        .map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"));
+    let java = env::var_os("JAVA_HOME").map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"));
     let output = Command::new(&java)
-        .args([
-            "--add-opens",
-            "java.base/jdk.internal.misc=ALL-UNNAMED",
-            "-Dsbe.target.language=C",
-        ])
+        .args(["--add-opens", "java.base/jdk.internal.misc=ALL-UNNAMED", "-Dsbe.target.language=C"])
         .arg("-Dsbe.target.namespace=aeron.archive.client")
         .arg(format!("-Dsbe.output.dir={}", dir.join("c").display()))
-        .args([
-            "-Dsbe.validation.stop.on.error=true".as_ref(),
-            "-cp".as_ref(),
-            sbe_all().as_os_str(),
-        ])
+        .args(["-Dsbe.validation.stop.on.error=true".as_ref(), "-cp".as_ref(), sbe_all().as_os_str()])
         .arg("uk.co.real_logic.sbe.SbeTool")
         .arg(schema_file())
         .output()
         .unwrap_or_else(|e| {
-            panic!(
-                "cannot run {}: {e}. This test needs Java 17 or newer: ./ci/setup installs it",
-                java.display()
-            )
+            panic!("cannot run {}: {e}. This test needs Java 17 or newer: ./ci/setup installs it", java.display())
         });
     succeeded(&output, "the SBE tool");
 }
 
 fn sbe_all() -> PathBuf {
     let jar = env::var_os("SBE_ALL_JAR").map_or_else(
-        || {
-            Path::new(&env::var_os("HOME").unwrap_or_default())
-                .join(".m2/repository")
-                .join(SBE_ALL)
-        },
+        || Path::new(&env::var_os("HOME").unwrap_or_default()).join(".m2/repository").join(SBE_ALL),
         PathBuf::from,
     );
     let remedy = "./ci/setup fetches it, or SBE_ALL_JAR names it";

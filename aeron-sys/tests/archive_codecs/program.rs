@@ -104,11 +104,7 @@ int main(void)
 fn includes(schema: &Schema) -> String {
     let mut c = String::new();
     for message in &schema.messages {
-        let _ = writeln!(
-            c,
-            "#include \"c/aeron_archive_client/{}.h\"",
-            lower_first(&message.name)
-        );
+        let _ = writeln!(c, "#include \"c/aeron_archive_client/{}.h\"", lower_first(&message.name));
     }
     c + PRELUDE
 }
@@ -125,19 +121,12 @@ fn encode(schema: &Schema, message: &Message) -> String {
         let size = field.primitive.size;
         let value = match declared(schema, field) {
             Some(declared) => enum_value(declared, index),
-            None => format!(
-                "({})value(round, {index}, {size})",
-                field.primitive.c_type()
-            ),
+            None => format!("({})value(round, {index}, {size})", field.primitive.c_type()),
         };
         let _ = writeln!(c, "    P({codec}_set_{})(&codec, {value});", field.name);
     }
     for (index, data) in message.data.iter().enumerate() {
-        let _ = writeln!(
-            c,
-            "    P({codec}_put_{})(&codec, text, data_length(round, {index}));",
-            data.name
-        );
+        let _ = writeln!(c, "    P({codec}_put_{})(&codec, text, data_length(round, {index}));", data.name);
     }
     let _ = write!(c, "    return P({codec}_encoded_length)(&codec);\n}}\n\n");
     c
@@ -153,11 +142,7 @@ fn enum_value(declared: &Enum, index: usize) -> String {
         .chain(["NULL_VALUE"])
         .map(|value| format!("P({name}_{value})"))
         .collect();
-    format!(
-        "((enum P({name})[]){{{}}})[(round + {index}) % {}]",
-        names.join(", "),
-        names.len()
-    )
+    format!("((enum P({name})[]){{{}}})[(round + {index}) % {}]", names.join(", "), names.len())
 }
 
 /// A function that decodes a message, and prints the values if asked. Data is read with the schema's version only.
@@ -215,12 +200,8 @@ fn decode_field(codec: &str, field: &Field, print: bool) -> String {
 
 /// Every other piece of data is copied out, the rest are viewed.
 fn decode_data(codec: &str, name: &str, index: usize, print: bool) -> String {
-    let show = if print {
-        format!("print_hex(\"  {name}\", bytes, length);")
-    } else {
-        String::new()
-    };
-    if index % 2 == 0 {
+    let show = if print { format!("print_hex(\"  {name}\", bytes, length);") } else { String::new() };
+    if index.is_multiple_of(2) {
         return format!(
             "    {{\n        char bytes[sizeof(text)];\n        const uint64_t length = P({codec}_{name}_length)(&codec);\n        \
              const uint64_t copied = P({codec}_get_{name})(&codec, bytes, sizeof(bytes));\n        \
@@ -235,10 +216,7 @@ fn decode_data(codec: &str, name: &str, index: usize, print: bool) -> String {
 }
 
 fn declared<'s>(schema: &'s Schema, field: &Field) -> Option<&'s Enum> {
-    schema
-        .enums
-        .iter()
-        .find(|declared| Some(&declared.name) == field.enumeration.as_ref())
+    schema.enums.iter().find(|declared| Some(&declared.name) == field.enumeration.as_ref())
 }
 
 fn lower_first(name: &str) -> String {
