@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Archive,
     /// The archive or the media driver has no storage space left.
     StorageSpace,
+    /// The cluster refused a request; the message is the cluster's.
+    Cluster,
     /// The peer rejected the credentials.
     Authentication,
     /// The call is not allowed in the present state, or from within the present callback.

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod aeron;
+pub mod client;
 pub mod codec;
 #[cfg(feature = "driver")]
 pub mod driver;
