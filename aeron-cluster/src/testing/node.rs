@@ -202,7 +202,7 @@ impl Node {
         if self.settings.driver == DriverKind::Java {
             return self.settings.java.command("io.aeron.driver.MediaDriver", properties);
         }
-        let mut command = Command::new(std::env::var_os("AERONMD").unwrap_or_else(|| "aeronmd".into()));
+        let mut command = Command::new(aeron_sys::AERONMD_PATH);
         command.args(properties.iter().map(|(name, value)| format!("-D{name}={value}")));
         command
     }
