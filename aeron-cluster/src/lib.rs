@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod aeron;
+pub mod archive;
 pub mod client;
 pub mod codec;
 #[cfg(feature = "driver")]

@@ -22,9 +22,17 @@ pub fn compile(config: &Config, source: &Path) -> Result<PathBuf, String> {
         .opt_level(3)
         .define("_DEFAULT_SOURCE", None)
         .define("_FILE_OFFSET_BITS", "64")
+        // An endless loop of upstream's: see build/next_session_id.c.
+        .file(config.manifest_dir.join("build/next_session_id.c"))
+        .define("aeron_async_next_session_id", "aeron_sys_async_next_session_id")
+        .define("aeron_async_next_session_id_poll", "aeron_sys_async_next_session_id_poll")
         .warnings(false)
         .cargo_metadata(false)
         .out_dir(config.out_dir.join("archive"));
+    if config.driver {
+        // All that the driver's library lacks of the client.
+        cc.file(source.join("aeron-client/src/main/c/uri/aeron_uri_string_builder.c"));
+    }
     for flag in &config.c_flags {
         cc.flag(flag);
     }

@@ -1,0 +1,130 @@
+//! Connecting to an archive without waiting for it.
+
+use std::fmt;
+use std::ptr::NonNull;
+
+use aeron_sys as sys;
+
+use super::client::Archive;
+use super::context::{Context, NativeContext};
+use super::{check, failure};
+use crate::{Error, ErrorKind, Result};
+
+/// What the C client sets when the time is over; as an error code of the driver it would mean something else.
+const CONNECT_TIMEOUT_CODE: i32 = -1;
+
+unsafe extern "C" {
+    /// Of the C archive client's `aeron_archive_async_connect.h`, which is not installed: gives an attempt up and frees it.
+    fn aeron_archive_async_connect_delete(connect: *mut sys::aeron_archive_async_connect_t) -> i32;
+}
+
+/// A connection to an archive in the making.
+///
+/// Poll it until it gives the archive or an error. Dropped before that, it gives up and leaves nothing behind. Mirrors
+/// `AeronArchive.AsyncConnect` and `aeron_archive_async_connect_t`.
+#[must_use = "dropping it gives the connection up"]
+pub struct AsyncConnect {
+    raw: Option<NonNull<sys::aeron_archive_async_connect_t>>,
+    // Declared after `raw`, which works with it.
+    context: Option<NativeContext>,
+    name: String,
+}
+
+// SAFETY: the attempt is plain memory and handles that are not bound to a thread, reached through `&mut self` alone.
+unsafe impl Send for AsyncConnect {}
+
+impl AsyncConnect {
+    /// Starts to connect.
+    ///
+    /// # Blocking
+    ///
+    /// Until the media driver has given a session id: about a millisecond, and at most until the client finds the driver
+    /// dead.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a missing or bad channel; [`Closed`](ErrorKind::Closed) or
+    /// [`DriverDead`](ErrorKind::DriverDead) when the client or the driver is gone.
+    pub fn start(context: &Context) -> Result<Self> {
+        let native = context.to_native()?;
+        let mut raw = std::ptr::null_mut();
+        // SAFETY: the context is live, has a client, and is used by this attempt alone.
+        let result = unsafe { sys::aeron_archive_async_connect(&mut raw, native.ptr()) };
+        check(result, "cannot connect to the archive").map_err(|error| unless_closed(&native, error))?;
+        let raw = NonNull::new(raw).ok_or_else(|| failure("cannot connect to the archive"))?;
+        // SAFETY: the context is live; both are NUL-terminated strings of its own, set or else it had been refused.
+        let name = unsafe {
+            format!(
+                "archive at {} stream {}",
+                std::ffi::CStr::from_ptr(sys::aeron_archive_context_get_control_request_channel(native.ptr()))
+                    .to_string_lossy(),
+                sys::aeron_archive_context_get_control_request_stream_id(native.ptr())
+            )
+        };
+        Ok(AsyncConnect { raw: Some(raw), context: Some(native), name })
+    }
+
+    /// Takes the connection a step further. Does not block. `None`: not yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Timeout`](ErrorKind::Timeout) when nobody answered within the message timeout; [`Archive`](ErrorKind::Archive) when
+    /// the archive refused; [`Closed`](ErrorKind::Closed) when the client ended. After an error or an archive the
+    /// attempt is over, and polling again is an error.
+    pub fn poll(&mut self) -> Result<Option<Archive>> {
+        let (Some(raw), Some(context)) = (self.raw, &self.context) else {
+            return Err(Error::new(ErrorKind::State, format!("connecting is over: {}", self.name)));
+        };
+        if context.aeron.is_closed() {
+            return Err(closed(context, &format!("cannot connect to {}", self.name)));
+        }
+        let mut archive = std::ptr::null_mut();
+        // SAFETY: the attempt is live; C frees it when the result is not 0, and then it is forgotten here.
+        let result = unsafe { sys::aeron_archive_async_connect_poll(&mut archive, raw.as_ptr()) };
+        if result == 0 {
+            return Ok(None);
+        }
+        self.raw = None;
+        if result < 0 {
+            return Err(self.refused(failure(format_args!("cannot connect to {}", self.name))));
+        }
+        match (NonNull::new(archive), self.context.take()) {
+            // SAFETY: C hands the connection out once, here, and the context is the one it was made with.
+            (Some(archive), Some(context)) => Ok(Some(unsafe { Archive::new(archive, context) })),
+            _ => Err(Error::new(ErrorKind::Native, format!("the C archive client gave nothing for {}", self.name))),
+        }
+    }
+
+    fn refused(&self, error: Error) -> Error {
+        let kind = match error.code() {
+            CONNECT_TIMEOUT_CODE => ErrorKind::Timeout,
+            libc::EINVAL => ErrorKind::Archive,
+            _ => return error,
+        };
+        Error::with_code(kind, error.code(), error.message())
+    }
+}
+
+fn unless_closed(context: &NativeContext, error: Error) -> Error {
+    if context.aeron.is_closed() { closed(context, "cannot connect to the archive") } else { error }
+}
+
+fn closed(context: &NativeContext, doing: &str) -> Error {
+    let why = context.aeron.last_error().map_or_else(String::new, |error| format!(": {error}"));
+    Error::new(ErrorKind::Closed, format!("{doing}, the Aeron client is closed{why}"))
+}
+
+impl Drop for AsyncConnect {
+    fn drop(&mut self) {
+        if let Some(raw) = self.raw {
+            // SAFETY: no poll ended the attempt, so it is live; its client and context still are.
+            unsafe { aeron_archive_async_connect_delete(raw.as_ptr()) };
+        }
+    }
+}
+
+impl fmt::Debug for AsyncConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AsyncConnect({}, over: {})", self.name, self.raw.is_none())
+    }
+}
