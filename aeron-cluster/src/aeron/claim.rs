@@ -1,7 +1,7 @@
 //! A stretch of a publication's log, claimed and not yet sent.
 
+use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 
 use aeron_sys as sys;
@@ -23,13 +23,14 @@ pub struct BufferClaim<'p> {
 #[derive(Debug)]
 enum Target<'p> {
     Log(sys::aeron_buffer_claim_t, PhantomData<&'p mut [u8]>),
-    /// Memory that nobody receives: what a follower writes its responses to.
-    Scratch(&'p mut [u8]),
+    /// Memory that nobody receives: what a follower writes its responses to. It goes back home to be used again.
+    Scratch {
+        memory: Vec<u8>,
+        home: &'p RefCell<Vec<u8>>,
+    },
+    /// Nothing: it was committed.
+    Settled,
 }
-
-// SAFETY: the claimed range belongs to the claimant alone until commit or abort, which are a release store to the
-// frame's length (aeron_buffer_claim_commit); neither depends on the thread.
-unsafe impl Send for BufferClaim<'_> {}
 
 impl<'p> BufferClaim<'p> {
     /// # Safety
@@ -40,9 +41,12 @@ impl<'p> BufferClaim<'p> {
         BufferClaim { target: Target::Log(raw, PhantomData), hidden: 0, position }
     }
 
-    /// A claim on memory that is never sent.
-    pub(crate) fn scratch(memory: &'p mut [u8], position: i64) -> Self {
-        BufferClaim { target: Target::Scratch(memory), hidden: 0, position }
+    /// A claim of `length` zeroes on memory that is never sent, borrowed from `home` until the claim is gone.
+    pub(crate) fn scratch(home: &'p RefCell<Vec<u8>>, length: usize, position: i64) -> Self {
+        let mut memory = home.take();
+        memory.clear();
+        memory.resize(length, 0);
+        BufferClaim { target: Target::Scratch { memory, home }, hidden: 0, position }
     }
 
     /// The position that the stream has after this message.
@@ -71,10 +75,11 @@ impl<'p> BufferClaim<'p> {
 
     /// Sends the message. Returns the position after it.
     pub fn commit(self) -> i64 {
-        let mut claim = ManuallyDrop::new(self);
+        let mut claim = self;
         if let Target::Log(raw, _) = &mut claim.target {
-            // SAFETY: the claim is open: commit and abort consume it, so neither ran before (aeronc.h).
+            // SAFETY: the claim is open: it is settled here or in `drop`, once (aeronc.h).
             unsafe { sys::aeron_buffer_claim_commit(raw) };
+            claim.target = Target::Settled;
         }
         claim.position
     }
@@ -85,9 +90,15 @@ impl<'p> BufferClaim<'p> {
 
 impl Drop for BufferClaim<'_> {
     fn drop(&mut self) {
-        if let Target::Log(claim, _) = &mut self.target {
+        match &mut self.target {
             // SAFETY: as in `commit`.
-            unsafe { sys::aeron_buffer_claim_abort(claim) };
+            Target::Log(claim, _) => {
+                unsafe { sys::aeron_buffer_claim_abort(claim) };
+            }
+            Target::Scratch { memory, home } => {
+                home.replace(std::mem::take(memory));
+            }
+            Target::Settled => {}
         }
     }
 }
@@ -99,7 +110,8 @@ impl Deref for BufferClaim<'_> {
         let whole: &[u8] = match &self.target {
             // SAFETY: data and length of an open claim denote a mapped range that only this claim touches.
             Target::Log(claim, _) => unsafe { std::slice::from_raw_parts(claim.data, claim.length) },
-            Target::Scratch(memory) => memory,
+            Target::Scratch { memory, .. } => memory,
+            Target::Settled => &[],
         };
         &whole[self.hidden..]
     }
@@ -110,7 +122,8 @@ impl DerefMut for BufferClaim<'_> {
         let whole: &mut [u8] = match &mut self.target {
             // SAFETY: as in `deref`, and `self` is borrowed exclusively.
             Target::Log(claim, _) => unsafe { std::slice::from_raw_parts_mut(claim.data, claim.length) },
-            Target::Scratch(memory) => memory,
+            Target::Scratch { memory, .. } => memory,
+            Target::Settled => &mut [],
         };
         &mut whole[self.hidden..]
     }

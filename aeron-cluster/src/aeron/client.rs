@@ -144,19 +144,6 @@ impl Aeron {
         CountersReader::new(&self.inner)
     }
 
-    /// Calls `handler` with the registration id and the counter id of every counter that goes away, on the conductor
-    /// thread, until [`remove_unavailable_counter_handler`](Self::remove_unavailable_counter_handler).
-    ///
-    /// The handler must not hold this client or one of its handles: the client would keep itself alive.
-    pub fn add_unavailable_counter_handler(&self, handler: impl Fn(i64, i32) + Send + Sync + 'static) -> u64 {
-        self.inner.callbacks.add_unavailable_counter_handler(Arc::new(handler))
-    }
-
-    /// Removes a handler; one call of it may still be under way when this returns.
-    pub fn remove_unavailable_counter_handler(&self, id: u64) {
-        self.inner.callbacks.remove_unavailable_counter_handler(id);
-    }
-
     /// The C client, for C code in the same process. It lives as long as this value or any handle; never close it.
     pub fn as_ptr(&self) -> *mut sys::aeron_t {
         self.inner.ptr()

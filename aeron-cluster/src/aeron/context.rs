@@ -9,7 +9,7 @@ use std::time::Duration;
 use aeron_sys as sys;
 
 use super::client::Aeron;
-use super::handle::{Callbacks, ClientInner, ErrorHandler, c_string, on_error, on_unavailable_counter};
+use super::handle::{Callbacks, ClientInner, ErrorHandler, c_string, on_error};
 use super::native_error::{check, last_error};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -155,7 +155,6 @@ impl NativeContext {
         let results = unsafe {
             [
                 sys::aeron_context_set_error_handler(self.ptr(), Some(on_error), clientd),
-                sys::aeron_context_set_on_unavailable_counter(self.ptr(), Some(on_unavailable_counter), clientd),
                 sys::aeron_context_set_use_conductor_agent_invoker(self.ptr(), false),
             ]
         };

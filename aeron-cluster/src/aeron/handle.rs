@@ -1,11 +1,9 @@
 //! Who owns what: the C client with its context, and the handles that keep it alive.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,15 +14,11 @@ use crate::error::Error;
 
 /// A handler of errors that the conductor reports.
 pub(crate) type ErrorHandler = Box<dyn FnMut(&Error) + Send>;
-/// A handler of counters that go away: registration id and counter id.
-pub(crate) type CounterHandler = Arc<dyn Fn(i64, i32) + Send + Sync>;
 
 /// What the conductor's callbacks reach: boxed once per client, freed after `aeron_close` returned.
 pub(crate) struct Callbacks {
     error_handler: Mutex<Option<ErrorHandler>>,
     last_error: Mutex<Option<Error>>,
-    unavailable_counter: Mutex<HashMap<u64, CounterHandler>>,
-    next_handler_id: AtomicU64,
 }
 
 impl Callbacks {
@@ -32,23 +26,11 @@ impl Callbacks {
         Callbacks {
             error_handler: Mutex::new(error_handler),
             last_error: Mutex::new(None),
-            unavailable_counter: Mutex::new(HashMap::new()),
-            next_handler_id: AtomicU64::new(1),
         }
     }
 
     pub(crate) fn last_error(&self) -> Option<Error> {
         lock(&self.last_error).clone()
-    }
-
-    pub(crate) fn add_unavailable_counter_handler(&self, handler: CounterHandler) -> u64 {
-        let id = self.next_handler_id.fetch_add(1, Ordering::Relaxed);
-        lock(&self.unavailable_counter).insert(id, handler);
-        id
-    }
-
-    pub(crate) fn remove_unavailable_counter_handler(&self, id: u64) {
-        lock(&self.unavailable_counter).remove(&id);
     }
 
     /// Whether this thread is the conductor of this client, as far as it matters: our code runs there in callbacks alone.
@@ -81,21 +63,6 @@ pub(crate) unsafe extern "C" fn on_error(clientd: *mut c_void, code: c_int, mess
             handler(&error);
         }
     });
-}
-
-/// For C to call on the conductor thread (`aeron_context_set_on_unavailable_counter`).
-pub(crate) unsafe extern "C" fn on_unavailable_counter(
-    clientd: *mut c_void,
-    _reader: *mut sys::aeron_counters_reader_t,
-    registration_id: i64,
-    counter_id: i32,
-) {
-    // SAFETY: as in `on_error`.
-    let callbacks = unsafe { &*clientd.cast::<Callbacks>() };
-    let handlers: Vec<CounterHandler> = lock(&callbacks.unavailable_counter).values().cloned().collect();
-    for handler in handlers {
-        in_callback(callbacks, move || handler(registration_id, counter_id));
-    }
 }
 
 /// Calls a user's handler on the conductor thread: what it drops must not close the client there, and a panic ends here.

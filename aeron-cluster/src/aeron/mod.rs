@@ -25,6 +25,7 @@ mod offer;
 mod publication;
 mod subscription;
 mod trampoline;
+mod version;
 
 pub use async_add::AsyncAdd;
 pub use channel_uri::ChannelUri;
@@ -46,6 +47,9 @@ pub use offer::OfferError;
 pub use publication::Publication;
 pub use subscription::Subscription;
 pub use trampoline::Action;
+pub use version::{commit, version};
+
+pub(crate) use fragment_assembler::MessageBuilder;
 
 /// The length of the header in front of every frame of a log buffer, in bytes (`DataHeaderFlyweight.HEADER_LENGTH`).
 pub const DATA_HEADER_LENGTH: usize = 32;

@@ -21,6 +21,8 @@ pub enum OfferError {
     /// The message is longer than the publication can take, or an argument is wrong.
     /// See `max_message_length` and `max_payload_length`.
     InvalidArgument,
+    /// Sending is not allowed in the callback that is running: only the cluster's container answers this.
+    NotAllowed,
 }
 
 impl OfferError {
@@ -37,7 +39,7 @@ impl OfferError {
             OfferError::AdminAction => -3,
             OfferError::Closed => -4,
             OfferError::MaxPositionExceeded => -5,
-            OfferError::InvalidArgument => -6,
+            OfferError::InvalidArgument | OfferError::NotAllowed => -6,
         }
     }
 
@@ -69,6 +71,7 @@ impl fmt::Display for OfferError {
             OfferError::Closed => "closed",
             OfferError::MaxPositionExceeded => "maximum position exceeded",
             OfferError::InvalidArgument => "message too long or invalid argument",
+            OfferError::NotAllowed => "not allowed from this callback",
         })
     }
 }

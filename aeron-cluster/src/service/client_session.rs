@@ -1,0 +1,168 @@
+//! A client as the service sees it.
+
+use std::cell::Cell;
+use std::io::IoSlice;
+use std::rc::Rc;
+
+use super::egress::Egress;
+use super::state::{Sending, State, with_header};
+use crate::aeron::{BufferClaim, OfferError};
+use crate::codec::SessionMessageHeader;
+use crate::error::Result;
+
+/// A client's session with the cluster. Mirrors `io.aeron.cluster.service.ClientSession`.
+///
+/// Only the leader talks to clients. On other members sends check the message and answer [`MOCKED_OFFER`](Self::MOCKED_OFFER), so that a
+/// service need not know its role.
+pub struct ClientSession {
+    id: i64,
+    response_stream_id: i32,
+    response_channel: String,
+    encoded_principal: Vec<u8>,
+    is_closing: Cell<bool>,
+    egress: Rc<Egress>,
+    state: Rc<State>,
+}
+
+impl ClientSession {
+    /// What sends answer on a member that does not lead: no position that a log can have.
+    pub const MOCKED_OFFER: i64 = 1;
+
+    pub(super) fn new(
+        state: &Rc<State>,
+        id: i64,
+        response_stream_id: i32,
+        response_channel: &str,
+        encoded_principal: &[u8],
+    ) -> Self {
+        ClientSession {
+            id,
+            response_stream_id,
+            response_channel: response_channel.to_owned(),
+            encoded_principal: encoded_principal.to_vec(),
+            is_closing: Cell::new(false),
+            egress: Rc::default(),
+            state: Rc::clone(state),
+        }
+    }
+
+    /// The id, the same on all members.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// The stream on which the client listens.
+    pub fn response_stream_id(&self) -> i32 {
+        self.response_stream_id
+    }
+
+    /// The channel on which the client listens.
+    pub fn response_channel(&self) -> &str {
+        &self.response_channel
+    }
+
+    /// Who the client is, as the authenticator of the consensus module encoded it; may be empty.
+    pub fn encoded_principal(&self) -> &[u8] {
+        &self.encoded_principal
+    }
+
+    /// Whether the service asked for the session's end and the log has not brought it yet.
+    pub fn is_closing(&self) -> bool {
+        self.is_closing.get()
+    }
+
+    /// Asks the cluster to end the session. The end comes as
+    /// [`on_session_close`](super::ClusteredService::on_session_close).
+    ///
+    /// Idles through at most three attempts. Asking again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Why the request was not taken; retry it if [`is_retryable`](OfferError::is_retryable).
+    pub fn close(&self) -> Result<(), OfferError> {
+        if self.is_closing.get() {
+            return self.state.check_sending_allowed();
+        }
+        self.state.close_session(self.id)?;
+        self.is_closing.set(true);
+        Ok(())
+    }
+
+    /// Sends a message to the client. Does not block.
+    ///
+    /// Returns the position after the message, or [`MOCKED_OFFER`](Self::MOCKED_OFFER) on a member that does not lead.
+    /// Messages are not kept for later: a client that is gone or slow is the service's to decide about.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminAction`](OfferError::AdminAction) while the publication to the client is being added,
+    /// [`NotConnected`](OfferError::NotConnected) if there is none or the client does not listen,
+    /// [`NotAllowed`](OfferError::NotAllowed) from a callback that must not send, and
+    /// [`Closed`](OfferError::Closed) once the container is ending.
+    #[inline]
+    pub fn offer(&self, message: &[u8]) -> Result<i64, OfferError> {
+        match self.state.sending()? {
+            Sending::Mocked => self.state.check_message_length(message.len()),
+            Sending::Real => {
+                let publication = self.egress.publication()?;
+                let header = self.header().encode();
+                publication.offer_vectored(&[IoSlice::new(&header), IoSlice::new(message)])
+            }
+        }
+    }
+
+    /// As [`offer`](Self::offer), for a message that lies in several pieces.
+    pub fn offer_vectored(&self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
+        match self.state.sending()? {
+            Sending::Mocked => self.state.check_message_length(pieces.iter().map(|piece| piece.len()).sum()),
+            Sending::Real => {
+                let publication = self.egress.publication()?;
+                with_header(&self.header().encode(), pieces, |pieces| publication.offer_vectored(pieces))
+            }
+        }
+    }
+
+    /// Claims space for a message of `length` bytes, to be written in place and committed. On a member that does not lead
+    /// the space is memory that nobody receives. At most one packet; otherwise as [`offer`](Self::offer).
+    pub fn try_claim(&self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
+        match self.state.sending()? {
+            Sending::Mocked => self.state.mocked_claim(length, Self::MOCKED_OFFER),
+            Sending::Real => {
+                let publication = self.egress.publication()?;
+                let header = self.header().encode();
+                let claim = publication.try_claim(header.len() + length)?;
+                Ok(claim.with_hidden_start(&header))
+            }
+        }
+    }
+
+    #[inline]
+    fn header(&self) -> SessionMessageHeader {
+        self.state.header(self.id)
+    }
+
+    /// Starts to connect to the client. A failure is recorded; sends then answer `NotConnected`.
+    pub(super) fn connect(&self) {
+        self.state.connect_egress(&self.egress, &self.response_channel, self.response_stream_id);
+    }
+
+    /// Closes the publication to the client, or gives up adding it.
+    pub(super) fn disconnect(&mut self) {
+        self.egress = Rc::default();
+    }
+
+    pub(super) fn reset_closing(&self) {
+        self.is_closing.set(false);
+    }
+}
+
+impl std::fmt::Debug for ClientSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientSession")
+            .field("id", &self.id)
+            .field("response_stream_id", &self.response_stream_id)
+            .field("response_channel", &self.response_channel)
+            .field("is_closing", &self.is_closing.get())
+            .finish()
+    }
+}

@@ -1,0 +1,68 @@
+//! What the container tells the consensus module.
+
+use std::io::IoSlice;
+
+use crate::aeron::{BufferClaim, OfferError, Publication};
+use crate::codec::{CancelTimer, CloseSession, ScheduleTimer, ServiceAck, SessionMessageHeader};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Sends to the consensus module over the control channel. Every method makes one attempt and does not block. Mirrors
+/// `io.aeron.cluster.service.ConsensusModuleProxy`.
+pub(super) struct ConsensusModuleProxy {
+    publication: Publication,
+}
+
+impl ConsensusModuleProxy {
+    pub(super) fn new(publication: Publication) -> Self {
+        ConsensusModuleProxy { publication }
+    }
+
+    /// Whether the acknowledgement was taken; an error if it never will be.
+    pub(super) fn ack(&self, ack: &ServiceAck) -> Result<bool> {
+        match self.publication.offer(&ack.encode()) {
+            Ok(_) => Ok(true),
+            Err(reason) => self.check(reason).map(|()| false),
+        }
+    }
+
+    pub(super) fn schedule_timer(&self, correlation_id: i64, deadline: i64) -> Result<(), OfferError> {
+        self.publication.offer(&ScheduleTimer { correlation_id, deadline }.encode()).map(drop)
+    }
+
+    pub(super) fn cancel_timer(&self, correlation_id: i64) -> Result<(), OfferError> {
+        self.publication.offer(&CancelTimer { correlation_id }.encode()).map(drop)
+    }
+
+    pub(super) fn close_session(&self, cluster_session_id: i64) -> Result<(), OfferError> {
+        self.publication.offer(&CloseSession { cluster_session_id }.encode()).map(drop)
+    }
+
+    pub(super) fn offer_vectored(&self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
+        self.publication.offer_vectored(pieces)
+    }
+
+    pub(super) fn try_claim(
+        &self,
+        header: &SessionMessageHeader,
+        length: usize,
+    ) -> Result<BufferClaim<'_>, OfferError> {
+        let header = header.encode();
+        let claim = self.publication.try_claim(header.len() + length)?;
+        Ok(claim.with_hidden_start(&header))
+    }
+
+    /// Turns a reason that will not pass into an error in Java's words.
+    pub(super) fn check(&self, reason: OfferError) -> Result<()> {
+        let message = match reason {
+            OfferError::BackPressured | OfferError::AdminAction => return Ok(()),
+            OfferError::NotConnected => "publication is not connected".to_owned(),
+            OfferError::Closed => "publication is closed".to_owned(),
+            OfferError::MaxPositionExceeded => {
+                format!("publication at max position: term-length={}", self.publication.term_buffer_length())
+            }
+            other => format!("publication refused: {other}"),
+        };
+        let kind = if reason == OfferError::NotConnected { ErrorKind::NotConnected } else { ErrorKind::Closed };
+        Err(Error::new(kind, message))
+    }
+}

@@ -1,0 +1,133 @@
+//! The container as a program uses it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use super::agent::{Agent, Parts};
+use super::{ClusteredService, Context};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How a container ended, when nothing went wrong in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Termination {
+    /// It was closed by its program.
+    Closed,
+    /// The consensus module asked for it, or is gone, or the service said so.
+    Expected,
+    /// The consensus module failed, or the service said that something is wrong.
+    Unexpected,
+}
+
+/// A clustered service at work, on a thread of its own. Mirrors
+/// `io.aeron.cluster.service.ClusteredServiceContainer`.
+///
+/// The consensus module may be started before or after it: the container waits for it. The container ends by itself when
+/// the consensus module says so or is gone, when the media driver dies, and when the service fails;
+/// [`wait`](Self::wait) tells how. Dropping it closes it.
+pub struct ClusteredServiceContainer {
+    thread: Option<JoinHandle<Result<Termination>>>,
+    closer: Closer,
+}
+
+/// Closes a container from anywhere: from a signal's handler thread, or from a thread that does not own it.
+#[derive(Debug, Clone)]
+pub struct Closer {
+    close_requested: Arc<AtomicBool>,
+}
+
+impl Closer {
+    /// Asks the container to end. Does not wait.
+    pub fn close(&self) {
+        self.close_requested.store(true, Ordering::Release);
+    }
+}
+
+impl ClusteredServiceContainer {
+    /// Starts a container for `service`.
+    ///
+    /// # Blocking
+    ///
+    /// Until the driver answered, and while a mark file of an earlier container is still active
+    /// ([`Context::mark_file_wait`]). It does not wait for the consensus module.
+    ///
+    /// # Errors
+    ///
+    /// A setting that cannot be used, an active mark file, a full disk, or no driver; each named. The mark file then
+    /// says that the start failed.
+    pub fn launch<S: ClusteredService + Send + 'static>(context: Context, service: S) -> Result<Self> {
+        Self::launch_with(context, move || service)
+    }
+
+    /// As [`launch`](Self::launch), for a service that is made on the container's thread and need not be `Send`.
+    pub fn launch_with<S: ClusteredService + 'static>(
+        context: Context,
+        make_service: impl FnOnce() -> S + Send + 'static,
+    ) -> Result<Self> {
+        let close_requested = Arc::new(AtomicBool::new(false));
+        let concluded = context.conclude()?;
+        let name = concluded.settings.service_name.clone();
+        let mark_file = concluded.mark_file.clone();
+        let parts = Parts::new(concluded, close_requested.clone()).inspect_err(|_| {
+            // The file says so as well as it can: the error that matters is the one being returned.
+            let _ = mark_file.signal_failed_start();
+        })?;
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || Agent::new(parts, make_service()).run())
+            .map_err(|error| Error::from(error).context("cannot start the container's thread"))?;
+        Ok(ClusteredServiceContainer { thread: Some(thread), closer: Closer { close_requested } })
+    }
+
+    /// Something to close this container with, from anywhere.
+    pub fn closer(&self) -> Closer {
+        self.closer.clone()
+    }
+
+    /// Whether the container ended.
+    pub fn is_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits until the container ends, and says how.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong: the service failed or panicked, the driver died, or the log cannot be read.
+    pub fn wait(mut self) -> Result<Termination> {
+        self.join()
+    }
+
+    /// Ends the container and waits for it: within a second, unless a callback of the service does not return.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn close(mut self) -> Result<Termination> {
+        self.closer.close();
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<Termination> {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(Error::new(ErrorKind::Terminated, "the container's thread panicked")),
+            None => Ok(Termination::Closed),
+        }
+    }
+}
+
+impl Drop for ClusteredServiceContainer {
+    fn drop(&mut self) {
+        self.closer.close();
+        if let Err(error) = self.join() {
+            tracing::error!("the container failed while it was dropped: {error}");
+        }
+    }
+}
+
+impl std::fmt::Debug for ClusteredServiceContainer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusteredServiceContainer").field("ended", &self.is_ended()).finish()
+    }
+}

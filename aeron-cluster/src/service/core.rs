@@ -1,0 +1,311 @@
+//! The replicated state machine and what it stands in: applies the events of the log, in order.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use super::lifecycle::Lifecycle;
+use super::snapshot_loader::protocol_error;
+use super::stop::{Fault, Outcome, Stop};
+use super::{ClientSession, Cluster, ClusteredService, FailurePolicy, NewLeadershipTermEvent, Role};
+use crate::aeron::{Header, NULL_VALUE};
+use crate::codec::{
+    ActionFlags, ClusterAction, ClusterActionRequest, CodecError, LogEvent, NewLeadershipTermEvent as TermEvent,
+    SemanticVersion, SessionCloseEvent, SessionMessageHeader, SessionOpenEvent, TimerEvent,
+};
+use crate::error::{Error, ErrorKind};
+
+/// The service with its cluster.
+pub(super) struct Core<S> {
+    pub(super) service: S,
+    pub(super) cluster: Cluster,
+    /// Whether the service started and has not been terminated.
+    pub(super) is_active: bool,
+    /// Whether a callback panicked: such a service is not called again.
+    pub(super) panicked: bool,
+    /// Which snapshots besides the cluster's own are to be taken.
+    pub(super) standby_snapshot_flags: i32,
+    origin: Instant,
+}
+
+impl<S: ClusteredService> Core<S> {
+    pub(super) fn new(service: S, cluster: Cluster) -> Self {
+        Core {
+            service,
+            cluster,
+            is_active: false,
+            panicked: false,
+            standby_snapshot_flags: ActionFlags::DEFAULT.0,
+            origin: Instant::now(),
+        }
+    }
+
+    /// Applies one event of the log. Mirrors the `on…` methods of `ClusteredServiceAgent`.
+    #[inline]
+    pub(super) fn on_log_event(&mut self, event: Result<LogEvent<'_>, CodecError>, header: &Header<'_>) -> Outcome<()> {
+        match event.map_err(protocol_error)? {
+            LogEvent::SessionMessage { header: session_header, payload } => {
+                self.on_session_message(&session_header, payload, header)
+            }
+            LogEvent::Timer(event) => self.on_timer_event(&event, header.position()),
+            LogEvent::SessionOpen(event) => self.on_session_open(&event, header.position()),
+            LogEvent::SessionClose(event) => self.on_session_close(&event, header.position()),
+            LogEvent::ClusterAction(event) => self.on_service_action(&event),
+            LogEvent::NewLeadershipTerm(event) => self.on_new_leadership_term(&event),
+            // Java passes over these too: logs of old clusters, and messages of later versions.
+            LogEvent::MembershipChange(_) | LogEvent::Unknown { .. } => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn on_session_message(
+        &mut self,
+        session_header: &SessionMessageHeader,
+        payload: &[u8],
+        header: &Header<'_>,
+    ) -> Outcome<()> {
+        let timestamp = session_header.timestamp;
+        self.advance(header.position(), timestamp);
+        self.call("on_session_message", |service, cluster| {
+            let session = cluster.sessions.get(session_header.cluster_session_id);
+            service.on_session_message(cluster, session, timestamp, payload, header);
+        })
+    }
+
+    fn on_timer_event(&mut self, event: &TimerEvent, position: i64) -> Outcome<()> {
+        self.advance(position, event.timestamp);
+        self.call("on_timer_event", |service, cluster| {
+            service.on_timer_event(cluster, event.correlation_id, event.timestamp);
+        })
+    }
+
+    fn on_session_open(&mut self, event: &SessionOpenEvent<'_>, position: i64) -> Outcome<()> {
+        self.advance(position, event.timestamp);
+        let id = event.cluster_session_id;
+        let session = ClientSession::new(
+            &self.cluster.state,
+            id,
+            event.response_stream_id,
+            event.response_channel,
+            event.encoded_principal,
+        );
+        if !self.cluster.sessions.add(session) {
+            let term = event.leadership_term_id;
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!("clashing open clusterSessionId={id} leadershipTermId={term} logPosition={position}"),
+            )
+            .into());
+        }
+        self.call("on_session_open", |service, cluster| {
+            if let Some(session) = cluster.sessions.get(id) {
+                if cluster.role() == Role::Leader && cluster.state.settings.is_responding_service {
+                    session.connect();
+                }
+                service.on_session_open(cluster, session, event.timestamp);
+            }
+        })
+    }
+
+    fn on_session_close(&mut self, event: &SessionCloseEvent, position: i64) -> Outcome<()> {
+        self.advance(position, event.timestamp);
+        let id = event.cluster_session_id;
+        let Some(mut session) = self.cluster.sessions.remove(id) else {
+            let (reason, term) = (event.close_reason, event.leadership_term_id);
+            self.count(&Error::new(
+                ErrorKind::Protocol,
+                format!(
+                    "unknown session close: clusterSessionId={id} closeReason={reason} leadershipTermId={term} \
+                     logPosition={position}"
+                ),
+            ));
+            return Ok(());
+        };
+        session.disconnect();
+        self.call("on_session_close", |service, cluster| {
+            service.on_session_close(cluster, &session, event.timestamp, event.close_reason);
+        })
+    }
+
+    fn on_service_action(&mut self, event: &ClusterActionRequest) -> Outcome<()> {
+        self.advance(event.log_position, event.timestamp);
+        let flags = event.flags.0;
+        let wanted = flags == ActionFlags::DEFAULT.0 || flags & self.standby_snapshot_flags != 0;
+        if event.action != ClusterAction::Snapshot || !wanted {
+            return Ok(());
+        }
+        tracing::info!(log_position = event.log_position, "taking a snapshot");
+        let taken = self.take_snapshot(event.log_position, event.leadership_term_id);
+        let (recording_id, failure) = match taken {
+            Ok(recording_id) => (recording_id, None),
+            Err(Fault::Stop(stop)) => return Err(stop.into()),
+            Err(fault) => (NULL_VALUE, Some(fault)),
+        };
+        tracing::info!(log_position = event.log_position, recording_id, "acknowledging a snapshot");
+        self.ack(event.log_position, recording_id)?;
+        match failure {
+            None => Ok(()),
+            Some(Fault::Error(error) | Fault::Survivable(error)) if error.kind() == ErrorKind::StorageSpace => {
+                Err(Stop::Failed(error.context("no storage space left for a snapshot")).into())
+            }
+            Some(fault) => Err(fault),
+        }
+    }
+
+    fn on_new_leadership_term(&mut self, event: &TermEvent) -> Outcome<()> {
+        let state = &self.cluster.state;
+        let ours = state.settings.app_version;
+        if !self.is_version_compatible(event.app_version) {
+            let error = Error::new(
+                ErrorKind::Protocol,
+                format!("incompatible version: {ours} log={}", text(event.app_version)),
+            );
+            self.count(&error);
+            return Err(Stop::Failed(error).into());
+        }
+        state.leadership_term_id.set(event.leadership_term_id);
+        self.advance(event.log_position, event.timestamp);
+        self.cluster.state.time_unit.set(Some(event.time_unit));
+        let event = NewLeadershipTermEvent {
+            leadership_term_id: event.leadership_term_id,
+            log_position: event.log_position,
+            timestamp: event.timestamp,
+            term_base_log_position: event.term_base_log_position,
+            leader_member_id: event.leader_member_id,
+            log_session_id: event.log_session_id,
+            time_unit: event.time_unit,
+            app_version: event.app_version,
+        };
+        self.call("on_new_leadership_term_event", |service, cluster| {
+            service.on_new_leadership_term_event(cluster, &event);
+        })
+    }
+
+    /// Whether our application can go on with what one of this version left. One without a version is taken for 0.0.0.
+    pub(super) fn is_version_compatible(&self, theirs: Option<SemanticVersion>) -> bool {
+        let settings = &self.cluster.state.settings;
+        let theirs = theirs.unwrap_or(SemanticVersion::new(0, 0, 0));
+        (settings.version_validator)(settings.app_version, theirs)
+    }
+
+    /// Tells the service of a role, if it is a new one.
+    pub(super) fn set_role(&mut self, role: Role) -> Outcome<()> {
+        if self.cluster.state.role.replace(role) == role {
+            return Ok(());
+        }
+        tracing::info!(%role, "role change");
+        self.call_guarded(Lifecycle::OnRoleChange, "on_role_change", |service, cluster| {
+            service.on_role_change(cluster, role);
+        })
+    }
+
+    /// Tells the service that it ends. What it does wrong then is recorded and changes nothing.
+    pub(super) fn terminate_service(&mut self) {
+        if !std::mem::take(&mut self.is_active) || self.panicked {
+            return;
+        }
+        let result = self.call_guarded(Lifecycle::OnTerminate, "on_terminate", |service, cluster| {
+            service.on_terminate(cluster);
+        });
+        if let Err(Fault::Error(error) | Fault::Survivable(error)) = result {
+            self.count(&error);
+        }
+    }
+
+    /// Lets the service work between messages. Returns the work it did.
+    pub(super) fn background_work(&mut self, now: Instant) -> Outcome<usize> {
+        let now_ns = i64::try_from(now.duration_since(self.origin).as_nanos()).unwrap_or(i64::MAX);
+        self.call_guarded(Lifecycle::DoBackgroundWork, "do_background_work", |service, cluster| {
+            service.do_background_work(cluster, now_ns)
+        })
+    }
+
+    /// Acknowledges to the consensus module, waiting until it is taken.
+    pub(super) fn ack(&mut self, log_position: i64, relevant_id: i64) -> Outcome<()> {
+        let ack = self.cluster.state.next_ack(log_position, relevant_id);
+        while !self.cluster.state.try_ack(&ack)? {
+            self.idle(0)?;
+        }
+        Ok(())
+    }
+
+    /// Passes some time where the agent itself waits.
+    pub(super) fn idle(&mut self, work_count: usize) -> Outcome<()> {
+        if self.cluster.state.idle(work_count).is_err() {
+            return Err(self.cluster.state.take_stop().unwrap_or(Stop::Closed).into());
+        }
+        if self.is_active && work_count == 0 {
+            self.background_work(Instant::now())?;
+        }
+        Ok(())
+    }
+
+    /// Decides what a fault means: an end of the agent, or a line in the error log.
+    #[cold]
+    pub(super) fn settle(&self, fault: Fault) -> Option<Stop> {
+        match fault {
+            Fault::Stop(stop) => Some(stop),
+            Fault::Error(error) if self.cluster.state.settings.failure_policy == FailurePolicy::Terminate => {
+                self.count(&error);
+                Some(Stop::Failed(error))
+            }
+            Fault::Error(error) | Fault::Survivable(error) => {
+                self.count(&error);
+                None
+            }
+        }
+    }
+
+    pub(super) fn count(&self, error: &Error) {
+        self.cluster.state.errors.count(error);
+    }
+
+    fn advance(&mut self, position: i64, timestamp: i64) {
+        self.cluster.state.log_position.set(position);
+        self.cluster.state.time.set(timestamp);
+    }
+
+    /// Calls the service under a guard that forbids sending.
+    pub(super) fn call_guarded<T>(
+        &mut self,
+        lifecycle: Lifecycle,
+        name: &'static str,
+        callback: impl FnOnce(&mut S, &Cluster) -> T,
+    ) -> Outcome<T> {
+        let state = self.cluster.state.clone();
+        let _guard = state.enter(lifecycle);
+        self.call(name, callback)
+    }
+
+    /// Calls the service. A panic is an error; a reason to end found meanwhile ends the agent.
+    #[inline]
+    pub(super) fn call<T>(&mut self, name: &'static str, callback: impl FnOnce(&mut S, &Cluster) -> T) -> Outcome<T> {
+        let Core { service, cluster, .. } = self;
+        // A service that panicked is not called again, unless the user chose that.
+        let result = catch_unwind(AssertUnwindSafe(|| callback(service, cluster)));
+        match result {
+            Ok(value) => match self.cluster.state.take_stop() {
+                None => Ok(value),
+                Some(stop) => Err(stop.into()),
+            },
+            Err(payload) => Err(self.panicked(name, payload.as_ref()).into()),
+        }
+    }
+
+    #[cold]
+    fn panicked(&mut self, name: &str, payload: &(dyn Any + Send)) -> Error {
+        self.panicked = self.cluster.state.settings.failure_policy == FailurePolicy::Terminate;
+        let what = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a payload that is no text".to_owned());
+        let position = self.cluster.log_position();
+        Error::new(ErrorKind::Terminated, format!("service panicked in {name} at log position {position}: {what}"))
+    }
+}
+
+/// A version as the error texts show it.
+pub(super) fn text(version: Option<SemanticVersion>) -> String {
+    version.unwrap_or(SemanticVersion::new(0, 0, 0)).to_string()
+}

@@ -1,0 +1,56 @@
+//! Where the container's errors go: the mark file, the error counter, the events, and the user.
+
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::error_log::ErrorLog;
+use crate::aeron::Counter;
+use crate::error::Error;
+
+/// What a user gives to hear of errors. Called on the container's thread or on the client's conductor.
+pub(super) type ErrorHandler = Box<dyn Fn(&Error) + Send + Sync>;
+
+/// Records errors where operators look for them. Mirrors Java's `CountedErrorHandler` over the mark file's error log.
+pub(super) struct ErrorSink {
+    log: ErrorLog,
+    counter: OnceLock<Counter>,
+    handler: Option<ErrorHandler>,
+}
+
+impl ErrorSink {
+    pub(super) fn new(log: ErrorLog, handler: Option<ErrorHandler>) -> Self {
+        ErrorSink { log, counter: OnceLock::new(), handler }
+    }
+
+    /// Counts from now on in `counter`. A second call changes nothing.
+    pub(super) fn count_in(&self, counter: Counter) {
+        let _ = self.counter.set(counter);
+    }
+
+    /// Records an error and counts it.
+    pub(super) fn count(&self, error: &Error) {
+        if let Some(counter) = self.counter.get() {
+            counter.increment();
+        }
+        self.record(error);
+    }
+
+    /// Records an error without counting it, as Java does for those that end the agent.
+    pub(super) fn record(&self, error: &Error) {
+        tracing::error!(kind = ?error.kind(), code = error.code(), "{error}");
+        let text = format!("{:?}: {error}", error.kind());
+        let recorded = self.log.record(epoch_ms(), &text);
+        if self.handler.is_none() || !recorded {
+            eprintln!("aeron-cluster: {text}");
+        }
+        if let Some(handler) = &self.handler {
+            handler(error);
+        }
+    }
+}
+
+/// Milliseconds since the epoch.
+pub(super) fn epoch_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}

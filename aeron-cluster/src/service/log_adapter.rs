@@ -1,0 +1,68 @@
+//! The log as the service reads it: fragments in, events out, never past the commit position.
+
+use crate::aeron::{Action, FrameFlags, Header, Image, MessageBuilder};
+use crate::codec::{CodecError, LogEvent};
+use crate::error::Result;
+
+/// Reads the log up to the commit position. Mirrors `io.aeron.cluster.service.BoundedLogAdapter`.
+pub(super) struct LogAdapter {
+    image: Option<Image>,
+    // Kept from one log to the next: a commit position may stand within a message, and with it the change of logs.
+    builder: MessageBuilder,
+    max_log_position: i64,
+    fragment_limit: usize,
+}
+
+impl LogAdapter {
+    pub(super) fn new(fragment_limit: usize) -> Self {
+        LogAdapter { image: None, builder: MessageBuilder::default(), max_log_position: 0, fragment_limit }
+    }
+
+    /// Reads `image` from now on, up to `max_log_position`.
+    pub(super) fn join(&mut self, image: Image, max_log_position: i64) {
+        self.image = Some(image);
+        self.max_log_position = max_log_position;
+    }
+
+    /// Whether a log is being read.
+    pub(super) fn is_joined(&self) -> bool {
+        self.image.is_some()
+    }
+
+    /// Ends the log at `position`: another is to be joined there.
+    pub(super) fn set_max_log_position(&mut self, position: i64) {
+        self.max_log_position = position;
+    }
+
+    /// Whether nothing more will come: the end is reached, or the log is gone.
+    pub(super) fn is_done(&self) -> bool {
+        self.image.as_ref().is_some_and(|image| {
+            image.position() >= self.max_log_position || image.is_end_of_stream() || image.is_closed()
+        })
+    }
+
+    /// Leaves the log. Returns the position up to which it was read.
+    pub(super) fn close(&mut self) -> Option<i64> {
+        self.image.take().map(|image| image.position())
+    }
+
+    /// Reads a batch of events up to `limit`, the commit position. Returns the fragments taken.
+    ///
+    /// `on_event` says how to go on: [`Action::Abort`] leaves the event in the log, [`Action::Break`] ends the batch.
+    #[inline]
+    pub(super) fn poll<F>(&mut self, limit: i64, mut on_event: F) -> Result<usize>
+    where
+        F: FnMut(std::result::Result<LogEvent<'_>, CodecError>, &Header<'_>) -> Action,
+    {
+        let LogAdapter { image, builder, fragment_limit, .. } = self;
+        let Some(image) = image else { return Ok(0) };
+        image.bounded_controlled_poll(limit, *fragment_limit, |fragment, header| {
+            if header.flags().contains(FrameFlags::UNFRAGMENTED) {
+                on_event(LogEvent::decode(fragment), header)
+            } else {
+                let mut on_message = |message: &[u8], header: &Header<'_>| on_event(LogEvent::decode(message), header);
+                builder.on_fragment(fragment, header, header.values(), &mut on_message)
+            }
+        })
+    }
+}

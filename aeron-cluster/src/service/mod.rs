@@ -1,0 +1,38 @@
+//! The clustered service and the container that hosts it.
+//!
+//! Write a [`ClusteredService`], give it to [`ClusteredServiceContainer::launch`], and it is a replicated state machine
+//! beside the official consensus module.
+//!
+//! The files in the order a message meets them: `log_adapter` reads the log, `agent` runs the duty cycle, `core` applies
+//! each event to the service, which answers through `client_session` and `cluster`.
+
+mod agent;
+mod client_session;
+mod cluster;
+mod clustered_service;
+mod consensus_module_proxy;
+mod container;
+mod context;
+mod core;
+mod egress;
+pub mod error_log;
+mod error_sink;
+mod lifecycle;
+mod log_adapter;
+pub mod mark_file;
+mod recovery_state;
+mod service_adapter;
+mod sessions;
+mod snapshot;
+mod snapshot_loader;
+mod snapshots;
+mod state;
+mod stop;
+
+pub use self::client_session::ClientSession;
+pub use self::cluster::{Cluster, Terminating};
+pub use self::clustered_service::{ClusteredService, NewLeadershipTermEvent, ServiceError};
+pub use self::container::{Closer, ClusteredServiceContainer, Termination};
+pub use self::context::{Context, FailurePolicy};
+pub use self::snapshot::{SnapshotImage, SnapshotPublication};
+pub use crate::codec::{ActionFlags, CloseReason, ClusterTimeUnit, Role, SemanticVersion};

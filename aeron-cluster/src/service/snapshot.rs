@@ -1,0 +1,148 @@
+//! Snapshots as the service reads and writes them.
+
+use crate::aeron::{Action, BufferClaim, ExclusivePublication, FragmentAssembler, Header, Image, OfferError};
+use crate::error::{Error, ErrorKind, Result};
+
+use super::{Cluster, ServiceError};
+
+/// Fragments taken from a snapshot at a time.
+pub(super) const FRAGMENT_LIMIT: usize = 10;
+
+/// A snapshot being loaded. In [`on_start`](super::ClusteredService::on_start) it stands at the first message that the
+/// service wrote.
+pub struct SnapshotImage {
+    image: Image,
+    assembler: FragmentAssembler,
+}
+
+impl SnapshotImage {
+    pub(super) fn new(image: Image) -> Self {
+        SnapshotImage { image, assembler: FragmentAssembler::new() }
+    }
+
+    /// The next message, waiting for it; `None` at the end of the snapshot.
+    ///
+    /// # Errors
+    ///
+    /// The container is ending, or the snapshot broke off before its end: it must not be taken for a shorter one.
+    pub fn read_message(&mut self, cluster: &Cluster) -> Result<Option<Vec<u8>>, ServiceError> {
+        let mut message = None;
+        loop {
+            let fragments = self.controlled_poll(1, |bytes, _| {
+                message = Some(bytes.to_vec());
+                Action::Break
+            })?;
+            if message.is_some() {
+                return Ok(message);
+            }
+            if fragments == 0 && self.is_done()? {
+                return Ok(None);
+            }
+            cluster.idle(fragments)?;
+        }
+    }
+
+    /// Delivers whole messages to `handler`, which says after each how to go on. Returns the fragments taken. Does not
+    /// block.
+    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, mut handler: F) -> Result<usize>
+    where
+        F: FnMut(&[u8], &Header<'_>) -> Action,
+    {
+        let SnapshotImage { image, assembler } = self;
+        image.controlled_poll(fragment_limit, |fragment, header| {
+            assembler.on_fragment(fragment, header, |message, header| handler(message, header))
+        })
+    }
+
+    /// Whether everything was read.
+    ///
+    /// # Errors
+    ///
+    /// The snapshot broke off before its end.
+    pub fn is_done(&self) -> Result<bool> {
+        // Closed is asked first: an image that closes in between has set the end of its stream before.
+        let closed = self.image.is_closed();
+        if self.image.is_end_of_stream() {
+            return Ok(true);
+        }
+        if closed {
+            return Err(Error::new(ErrorKind::Protocol, format!("snapshot ended unexpectedly: {:?}", self.image)));
+        }
+        Ok(false)
+    }
+
+    /// The image behind it, to be polled without assembly. Do not mix both ways within a message.
+    pub fn image(&mut self) -> &mut Image {
+        &mut self.image
+    }
+}
+
+/// A snapshot being taken. What is sent here is recorded by the archive.
+pub struct SnapshotPublication {
+    publication: ExclusivePublication,
+}
+
+impl SnapshotPublication {
+    pub(super) fn new(publication: ExclusivePublication) -> Self {
+        SnapshotPublication { publication }
+    }
+
+    /// Writes one message, waiting until the recording takes it.
+    ///
+    /// # Errors
+    ///
+    /// The container is ending, the recording is gone, or the message is longer than
+    /// [`max_message_length`](Self::max_message_length).
+    pub fn write_message(&mut self, cluster: &Cluster, message: &[u8]) -> Result<(), ServiceError> {
+        loop {
+            match self.publication.offer(message) {
+                Ok(_) => return Ok(()),
+                Err(reason) if reason.is_retryable() => cluster.idle(0)?,
+                Err(reason) => return Err(self.refusal(reason, message.len()).into()),
+            }
+        }
+    }
+
+    /// Sends one message without waiting. Mirrors `ExclusivePublication.offer`.
+    pub fn offer(&mut self, message: &[u8]) -> Result<i64, OfferError> {
+        self.publication.offer(message)
+    }
+
+    /// Claims space for one message, to be written in place and committed.
+    pub fn try_claim(&mut self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
+        self.publication.try_claim(length)
+    }
+
+    /// The longest message, in bytes.
+    pub fn max_message_length(&self) -> usize {
+        self.publication.max_message_length()
+    }
+
+    /// The longest message that is one fragment, in bytes: what [`try_claim`](Self::try_claim) can give.
+    pub fn max_payload_length(&self) -> usize {
+        self.publication.max_payload_length()
+    }
+
+    /// How much was written, as a position in the stream.
+    pub fn position(&self) -> Result<i64, OfferError> {
+        self.publication.position()
+    }
+
+    /// The publication behind it.
+    pub fn publication(&mut self) -> &mut ExclusivePublication {
+        &mut self.publication
+    }
+
+    /// Why the snapshot cannot go on, in Java's words where it has some.
+    pub(super) fn refusal(&self, reason: OfferError, length: usize) -> Error {
+        let message = match reason {
+            OfferError::NotConnected => "publication is not connected".to_owned(),
+            OfferError::Closed => "publication is closed".to_owned(),
+            OfferError::MaxPositionExceeded => {
+                format!("publication at max position: term-length={}", self.publication.term_buffer_length())
+            }
+            other => format!("snapshot message of {length} bytes refused: {other}"),
+        };
+        Error::new(ErrorKind::NotConnected, message)
+    }
+}

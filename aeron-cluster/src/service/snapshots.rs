@@ -1,0 +1,256 @@
+//! Snapshots from the agent's side: through the archive, and the container's own part of them.
+
+use crate::aeron::{ChannelUri, CountersReader, Image, OfferError, Subscription};
+use crate::archive::{self, Archive, SourceLocation};
+use crate::codec::{ClientSession as SessionEntry, ClusterTimeUnit, SnapshotMark, SnapshotMarker};
+use crate::error::{Error, ErrorKind, Result};
+
+use super::core::{Core, text};
+use super::lifecycle::Lifecycle;
+use super::snapshot::{SnapshotImage, SnapshotPublication};
+use super::snapshot_loader::SnapshotLoader;
+use super::stop::{Fault, Outcome};
+use super::{ClientSession, ClusteredService};
+
+impl<S: ClusteredService> Core<S> {
+    /// Starts the service without a snapshot.
+    pub(super) fn start_empty(&mut self) -> Outcome<()> {
+        self.start_service(None)
+    }
+
+    /// Loads a snapshot and starts the service with it. Mirrors `ClusteredServiceAgent.loadSnapshot`.
+    pub(super) fn start_from_snapshot(&mut self, recording_id: i64) -> Outcome<()> {
+        let mut archive = self.connect_archive()?;
+        let settings = self.cluster.state.settings.clone();
+        let (channel, stream_id) = (&settings.replay_channel, settings.replay_stream_id);
+        let replay_session_id = archive.start_replay(recording_id, channel, stream_id, 0, archive::NULL_LENGTH)?;
+        // The lower half of the replay session's id is the session id of its publication.
+        let session_id = replay_session_id as i32;
+        let subscription = self.add_subscription(&with_session_id(channel, session_id)?, stream_id)?;
+        let image = self.await_image(subscription, session_id)?;
+        let mut snapshot = SnapshotImage::new(image);
+        self.load_state(&mut snapshot, &mut archive)?;
+        self.start_service(Some(&mut snapshot))
+    }
+
+    fn start_service(&mut self, snapshot: Option<&mut SnapshotImage>) -> Outcome<()> {
+        self.call_guarded(Lifecycle::OnStart, "on_start", |service, cluster| service.on_start(cluster, snapshot))?
+            .map_err(|error| Fault::Error(Error::new(ErrorKind::Terminated, format!("on_start failed: {error}"))))
+    }
+
+    fn load_state(&mut self, snapshot: &mut SnapshotImage, archive: &mut Archive) -> Outcome<()> {
+        let mut loader = SnapshotLoader::default();
+        loop {
+            let cluster = &mut self.cluster;
+            let fragments = loader.poll(snapshot, |entry| {
+                let session = ClientSession::new(
+                    &cluster.state,
+                    entry.cluster_session_id,
+                    entry.response_stream_id,
+                    entry.response_channel,
+                    entry.encoded_principal,
+                );
+                // A snapshot lists a session once; Java, too, keeps the last word on one that it lists twice.
+                cluster.sessions.add(session);
+            })?;
+            if loader.is_done() {
+                break;
+            }
+            if fragments == 0 {
+                archive.check_for_error_response()?;
+                if snapshot.is_done()? {
+                    return Err(Error::new(ErrorKind::Protocol, "snapshot ended unexpectedly: no end marker").into());
+                }
+            }
+            self.idle(fragments)?;
+        }
+        let theirs = loader.app_version();
+        if !self.is_version_compatible(theirs) {
+            let ours = self.cluster.state.settings.app_version;
+            let message = format!("incompatible app version: {ours} snapshot={}", text(theirs));
+            return Err(Error::new(ErrorKind::Protocol, message).into());
+        }
+        self.cluster.state.time_unit.set(loader.time_unit());
+        Ok(())
+    }
+
+    /// Takes a snapshot. Returns its recording. Mirrors `ClusteredServiceAgent.onTakeSnapshot`.
+    pub(super) fn take_snapshot(&mut self, log_position: i64, leadership_term_id: i64) -> Outcome<i64> {
+        let mut archive = self.connect_archive().map_err(survivable)?;
+        let settings = self.cluster.state.settings.clone();
+        let (channel, stream_id) = (&settings.snapshot_channel, settings.snapshot_stream_id);
+        let publication = self.add_snapshot_publication(channel, stream_id)?;
+        let session_id = publication.session_id();
+        let mut snapshot = SnapshotPublication::new(publication);
+        let recorded = with_session_id(channel, session_id).map_err(Fault::Survivable)?;
+        archive.start_recording(&recorded, stream_id, SourceLocation::Local, true).map_err(Fault::Survivable)?;
+        let counter_id = self.await_recording_counter(&mut archive, session_id).map_err(survivable)?;
+        let recording_id = archive::recording_id(self.counters(), counter_id)
+            .ok_or_else(|| stopped("recording stopped unexpectedly", NULL_RECORDING))?;
+        self.snapshot_state(&mut snapshot, log_position, leadership_term_id).map_err(survivable)?;
+        self.idle(1).map_err(survivable)?;
+        archive.check_for_error_response().map_err(Fault::Survivable)?;
+        self.call("on_take_snapshot", |service, cluster| service.on_take_snapshot(cluster, &mut snapshot))?.map_err(
+            |error| Fault::Survivable(Error::new(ErrorKind::Terminated, format!("on_take_snapshot failed: {error}"))),
+        )?;
+        let position = snapshot.position().map_err(|reason| Fault::Survivable(snapshot.refusal(reason, 0)))?;
+        self.await_recording_complete(&mut archive, recording_id, counter_id, position).map_err(survivable)?;
+        Ok(recording_id)
+    }
+
+    fn add_snapshot_publication(
+        &mut self,
+        channel: &str,
+        stream_id: i32,
+    ) -> Outcome<crate::aeron::ExclusivePublication> {
+        let aeron = self.cluster.aeron().clone();
+        let mut add = aeron.async_add_exclusive_publication(channel, stream_id).map_err(Fault::Survivable)?;
+        loop {
+            if let Some(publication) = add.poll().map_err(Fault::Survivable)? {
+                return Ok(publication);
+            }
+            self.idle(0).map_err(survivable)?;
+        }
+    }
+
+    /// Writes the container's part: markers and sessions. Mirrors `ServiceSnapshotTaker`.
+    fn snapshot_state(
+        &mut self,
+        snapshot: &mut SnapshotPublication,
+        log_position: i64,
+        leadership_term_id: i64,
+    ) -> Outcome<()> {
+        let mut marker = SnapshotMarker {
+            type_id: SnapshotMarker::SERVICE_TYPE_ID,
+            log_position,
+            leadership_term_id,
+            index: 0,
+            mark: SnapshotMark::Begin,
+            time_unit: self.cluster.time_unit().unwrap_or(ClusterTimeUnit::Millis),
+            app_version: Some(self.cluster.state.settings.app_version),
+        };
+        self.write(snapshot, &marker.encode())?;
+        let ids: Vec<i64> = self.cluster.client_sessions().map(ClientSession::id).collect();
+        let mut buffer = Vec::new();
+        for id in ids {
+            let Some(session) = self.cluster.client_session(id) else { continue };
+            SessionEntry {
+                cluster_session_id: id,
+                response_stream_id: session.response_stream_id(),
+                response_channel: session.response_channel(),
+                encoded_principal: session.encoded_principal(),
+            }
+            .encode(&mut buffer);
+            self.write(snapshot, &buffer)?;
+        }
+        marker.mark = SnapshotMark::End;
+        self.write(snapshot, &marker.encode())
+    }
+
+    fn write(&mut self, snapshot: &mut SnapshotPublication, message: &[u8]) -> Outcome<()> {
+        loop {
+            match snapshot.offer(message) {
+                Ok(_) => return Ok(()),
+                Err(reason) if reason.is_retryable() => self.idle(0)?,
+                // The recording's subscription is there, but the publication may not have heard of it yet.
+                Err(OfferError::NotConnected) if snapshot.position() == Ok(0) => self.idle(0)?,
+                Err(reason) => return Err(snapshot.refusal(reason, message.len()).into()),
+            }
+        }
+    }
+
+    fn await_recording_counter(&mut self, archive: &mut Archive, session_id: i32) -> Outcome<i32> {
+        self.cluster.state.reset_idle();
+        loop {
+            if let Some(counter_id) = archive.recording_counter(session_id)? {
+                return Ok(counter_id);
+            }
+            self.idle(0)?;
+            archive.check_for_error_response()?;
+        }
+    }
+
+    fn await_recording_complete(
+        &mut self,
+        archive: &mut Archive,
+        recording_id: i64,
+        counter_id: i32,
+        position: i64,
+    ) -> Outcome<()> {
+        self.cluster.state.reset_idle();
+        while self.counters().value(counter_id).is_none_or(|recorded| recorded < position) {
+            self.idle(0)?;
+            archive.check_for_error_response()?;
+            if archive::recording_id(self.counters(), counter_id) != Some(recording_id) {
+                return Err(stopped("recording stopped unexpectedly", recording_id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Connects to the archive, polling.
+    fn connect_archive(&mut self) -> Outcome<Archive> {
+        let state = self.cluster.state.clone();
+        let settings = &state.settings;
+        let context = archive::Context::new(&state.aeron)
+            .control_request_channel(settings.archive_channel("req")?)
+            .control_request_stream_id(settings.archive_control_stream_id)
+            .control_response_channel(settings.archive_channel("resp")?)
+            .control_response_stream_id(settings.archive_response_stream_id())
+            .client_name(settings.service_name.clone());
+        let mut connect = Archive::async_connect(context)?;
+        loop {
+            if let Some(archive) = connect.poll()? {
+                return Ok(archive);
+            }
+            self.idle(0)?;
+        }
+    }
+
+    /// Adds a subscription, polling.
+    pub(super) fn add_subscription(&mut self, channel: &str, stream_id: i32) -> Outcome<Subscription> {
+        let mut add = self.cluster.aeron().async_add_subscription(channel, stream_id)?;
+        loop {
+            if let Some(subscription) = add.poll()? {
+                return Ok(subscription);
+            }
+            self.idle(0)?;
+        }
+    }
+
+    /// Waits for the image of a session, however long it takes.
+    pub(super) fn await_image(&mut self, mut subscription: Subscription, session_id: i32) -> Outcome<Image> {
+        self.cluster.state.reset_idle();
+        loop {
+            match subscription.into_image(session_id) {
+                Ok(image) => return Ok(image),
+                Err(still) => subscription = still,
+            }
+            self.idle(0)?;
+        }
+    }
+
+    fn counters(&self) -> CountersReader<'_> {
+        self.cluster.state.aeron.counters()
+    }
+}
+
+const NULL_RECORDING: i64 = crate::aeron::NULL_VALUE;
+
+/// A failure of the snapshot alone: the cluster drops the snapshot and goes on.
+fn survivable(fault: Fault) -> Fault {
+    match fault {
+        Fault::Error(error) => Fault::Survivable(error),
+        other => other,
+    }
+}
+
+fn stopped(what: &str, recording_id: i64) -> Fault {
+    Fault::Survivable(Error::new(ErrorKind::Archive, format!("{what}: {recording_id}")))
+}
+
+fn with_session_id(channel: &str, session_id: i32) -> Result<String> {
+    let mut uri = ChannelUri::parse(channel)?;
+    uri.put("session-id", session_id.to_string());
+    Ok(uri.to_string())
+}

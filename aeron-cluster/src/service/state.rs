@@ -1,0 +1,325 @@
+//! What the cluster, its sessions and the agent share: where the log stands, how to send, and how to wait.
+
+use std::cell::{Cell, RefCell};
+use std::io::IoSlice;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Role;
+use super::consensus_module_proxy::ConsensusModuleProxy;
+use super::context::Settings;
+use super::egress::{Egress, PendingEgress};
+use super::error_sink::{ErrorSink, epoch_ms};
+use super::lifecycle::{Lifecycle, LifecycleGuard};
+use super::mark_file::ClusterMarkFile;
+use super::stop::Stop;
+use crate::aeron::{Aeron, BufferClaim, IdleStrategy, NULL_VALUE, OfferError, ReadableCounter};
+use crate::codec::{ClusterTimeUnit, ServiceAck, SessionMessageHeader};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How often the slow part of the duty cycle runs: the control channel, the watch, the mark file.
+const TICK: Duration = Duration::from_millis(1);
+/// How often the mark file says that the service is alive.
+const MARK_FILE_UPDATE_INTERVAL_MS: i64 = 1_000;
+/// Attempts to ask for a session's end.
+const CLOSE_SESSION_ATTEMPTS: usize = 3;
+/// The longest message of an Aeron publication whatever its term, in bytes.
+const MAX_MESSAGE_LENGTH: usize = 16 * 1024 * 1024;
+/// The longest packet that UDP can carry for Aeron, in bytes (`MAX_UDP_PAYLOAD_LENGTH`), and what of it is left to a
+/// message behind the headers of frame and session.
+const MAX_UDP_PAYLOAD_LENGTH: usize = 65_504;
+const MOCKED_CLAIM_LENGTH: usize =
+    MAX_UDP_PAYLOAD_LENGTH - crate::aeron::DATA_HEADER_LENGTH - SessionMessageHeader::ENCODED_LENGTH;
+
+/// Whether a send to a client goes out.
+pub(super) enum Sending {
+    Real,
+    /// This member does not lead: the message is checked and forgotten.
+    Mocked,
+}
+
+/// The shared state of one container. Everything in it is for the container's thread alone.
+pub(super) struct State {
+    pub(super) aeron: Aeron,
+    pub(super) settings: Arc<Settings>,
+    pub(super) errors: Arc<ErrorSink>,
+    pub(super) mark_file: Arc<ClusterMarkFile>,
+    proxy: ConsensusModuleProxy,
+    pending_egress: PendingEgress,
+
+    pub(super) member_id: Cell<i32>,
+    pub(super) role: Cell<Role>,
+    pub(super) log_position: Cell<i64>,
+    pub(super) leadership_term_id: Cell<i64>,
+    pub(super) time: Cell<i64>,
+    pub(super) time_unit: Cell<Option<ClusterTimeUnit>>,
+    lifecycle: Cell<Lifecycle>,
+    next_ack_id: Cell<i64>,
+
+    idle_strategy: RefCell<Box<dyn IdleStrategy + Send>>,
+    last_tick: Cell<Instant>,
+    mark_file_deadline_ms: Cell<i64>,
+    commit_position: RefCell<Option<ReadableCounter>>,
+    close_requested: Arc<AtomicBool>,
+    /// Why the agent ends, found while a callback ran. No send goes out from then on.
+    stop: RefCell<Option<Stop>>,
+    stopping: Cell<bool>,
+    /// What followers write their claims to.
+    scratch: RefCell<Vec<u8>>,
+}
+
+impl State {
+    pub(super) fn new(
+        aeron: Aeron,
+        settings: Arc<Settings>,
+        errors: Arc<ErrorSink>,
+        mark_file: Arc<ClusterMarkFile>,
+        proxy: ConsensusModuleProxy,
+        close_requested: Arc<AtomicBool>,
+    ) -> Self {
+        let idle_strategy = RefCell::new((settings.idle_strategy)());
+        State {
+            aeron,
+            settings,
+            errors,
+            mark_file,
+            proxy,
+            pending_egress: PendingEgress::default(),
+            member_id: Cell::new(NULL_VALUE as i32),
+            role: Cell::new(Role::Follower),
+            log_position: Cell::new(NULL_VALUE),
+            leadership_term_id: Cell::new(NULL_VALUE),
+            time: Cell::new(0),
+            time_unit: Cell::new(None),
+            lifecycle: Cell::new(Lifecycle::None),
+            next_ack_id: Cell::new(0),
+            idle_strategy,
+            last_tick: Cell::new(Instant::now()),
+            mark_file_deadline_ms: Cell::new(0),
+            commit_position: RefCell::new(None),
+            close_requested,
+            stop: RefCell::new(None),
+            stopping: Cell::new(false),
+            scratch: RefCell::new(Vec::new()),
+        }
+    }
+
+    // ---- sending ----
+
+    /// Whether a send to a client goes out, or why it must not be made.
+    #[inline]
+    pub(super) fn sending(&self) -> Result<Sending, OfferError> {
+        self.check_sending_allowed()?;
+        Ok(if self.role.get() == Role::Leader { Sending::Real } else { Sending::Mocked })
+    }
+
+    #[inline]
+    pub(super) fn check_sending_allowed(&self) -> Result<(), OfferError> {
+        if self.stopping.get() || self.lifecycle.get() != Lifecycle::None { Err(self.refuse()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn refuse(&self) -> OfferError {
+        if self.stopping.get() {
+            return OfferError::Closed;
+        }
+        let callback = self.lifecycle.get().java_name();
+        self.errors.count(&Error::new(
+            ErrorKind::State,
+            format!("sending messages or scheduling timers is not allowed from {callback}"),
+        ));
+        OfferError::NotAllowed
+    }
+
+    /// Sends something to the consensus module. What will not pass is recorded.
+    #[inline]
+    pub(super) fn to_consensus_module<'s, T>(
+        &'s self,
+        send: impl FnOnce(&'s ConsensusModuleProxy) -> Result<T, OfferError>,
+    ) -> Result<T, OfferError> {
+        self.check_sending_allowed()?;
+        send(&self.proxy).inspect_err(|reason| {
+            if let Err(error) = self.proxy.check(*reason) {
+                self.errors.count(&error);
+            }
+        })
+    }
+
+    pub(super) fn close_session(&self, cluster_session_id: i64) -> Result<(), OfferError> {
+        let mut refusal = OfferError::BackPressured;
+        for _ in 0..CLOSE_SESSION_ATTEMPTS {
+            match self.to_consensus_module(|proxy| proxy.close_session(cluster_session_id)) {
+                Err(reason) if reason.is_retryable() => refusal = reason,
+                result => return result,
+            }
+            self.idle(0).map_err(|()| OfferError::Closed)?;
+        }
+        Err(refusal)
+    }
+
+    /// The header of a message that goes out now.
+    #[inline]
+    pub(super) fn header(&self, cluster_session_id: i64) -> SessionMessageHeader {
+        SessionMessageHeader {
+            leadership_term_id: self.leadership_term_id.get(),
+            cluster_session_id,
+            timestamp: self.time.get(),
+        }
+    }
+
+    /// What a send on a member that does not lead answers.
+    pub(super) fn check_message_length(&self, length: usize) -> Result<i64, OfferError> {
+        if length > MAX_MESSAGE_LENGTH - SessionMessageHeader::ENCODED_LENGTH {
+            return Err(OfferError::InvalidArgument);
+        }
+        Ok(super::ClientSession::MOCKED_OFFER)
+    }
+
+    /// A claim on memory that nobody receives.
+    pub(super) fn mocked_claim(&self, length: usize, position: i64) -> Result<BufferClaim<'_>, OfferError> {
+        if length > MOCKED_CLAIM_LENGTH {
+            return Err(OfferError::InvalidArgument);
+        }
+        Ok(BufferClaim::scratch(&self.scratch, length, position))
+    }
+
+    pub(super) fn connect_egress(&self, egress: &Rc<Egress>, channel: &str, stream_id: i32) {
+        if let Err(error) = self.pending_egress.connect(&self.aeron, egress, channel, stream_id) {
+            self.errors.count(&error);
+        }
+    }
+
+    // ---- acknowledging ----
+
+    /// The next acknowledgement. Its id is used up whether or not it is sent.
+    pub(super) fn next_ack(&self, log_position: i64, relevant_id: i64) -> ServiceAck {
+        let ack_id = self.next_ack_id.get();
+        self.next_ack_id.set(ack_id + 1);
+        ServiceAck {
+            log_position,
+            timestamp: self.time.get(),
+            ack_id,
+            relevant_id,
+            service_id: self.settings.service_id,
+        }
+    }
+
+    /// One attempt to send an acknowledgement: whether it was taken.
+    pub(super) fn try_ack(&self, ack: &ServiceAck) -> Result<bool> {
+        let taken = self.proxy.ack(ack)?;
+        if taken {
+            tracing::debug!(?ack, "acknowledged");
+        }
+        Ok(taken)
+    }
+
+    // ---- watching and waiting ----
+
+    /// Says which callback runs, as long as the guard lives.
+    pub(super) fn enter(&self, lifecycle: Lifecycle) -> LifecycleGuard<'_> {
+        LifecycleGuard::enter(&self.lifecycle, lifecycle)
+    }
+
+    pub(super) fn bind_commit_position(&self, counter: ReadableCounter) {
+        *self.commit_position.borrow_mut() = Some(counter);
+    }
+
+    /// The position up to which the log is committed.
+    #[inline]
+    pub(super) fn commit_position(&self) -> i64 {
+        self.commit_position.borrow().as_ref().map_or(0, ReadableCounter::get)
+    }
+
+    /// Looks whether the container must end, and once a millisecond does what must be done regularly: then true.
+    pub(super) fn tick(&self, now: Instant) -> Result<bool, Stop> {
+        if self.close_requested.load(Ordering::Acquire) {
+            return Err(Stop::Closed);
+        }
+        if self.aeron.is_closed() {
+            return Err(Stop::Aborted);
+        }
+        if now.duration_since(self.last_tick.get()) <= TICK {
+            return Ok(false);
+        }
+        self.last_tick.set(now);
+        if self.commit_position.borrow().as_ref().is_some_and(ReadableCounter::is_closed) {
+            let message = "commit-pos counter unexpectedly closed, terminating";
+            self.errors.record(&Error::new(ErrorKind::Terminated, message));
+            return Err(Stop::Terminated { expected: true });
+        }
+        self.update_mark_file();
+        self.pending_egress.poll(|error| self.errors.count(&error));
+        Ok(true)
+    }
+
+    fn update_mark_file(&self) {
+        let now_ms = epoch_ms();
+        if now_ms >= self.mark_file_deadline_ms.get() {
+            self.mark_file_deadline_ms.set(now_ms + MARK_FILE_UPDATE_INTERVAL_MS);
+            self.mark_file.update_activity_timestamp(now_ms);
+        }
+    }
+
+    /// Passes some time and ticks. An error means that the agent must end: `take_stop` says why.
+    pub(super) fn idle(&self, work_count: usize) -> Result<(), ()> {
+        if self.stopping.get() {
+            return Err(());
+        }
+        // A custom strategy could call back into this method.
+        if let Ok(mut strategy) = self.idle_strategy.try_borrow_mut() {
+            strategy.idle(work_count);
+        }
+        match self.tick(Instant::now()) {
+            Ok(_) => Ok(()),
+            Err(stop) => {
+                self.set_stop(stop);
+                Err(())
+            }
+        }
+    }
+
+    pub(super) fn reset_idle(&self) {
+        if let Ok(mut strategy) = self.idle_strategy.try_borrow_mut() {
+            strategy.reset();
+        }
+    }
+
+    pub(super) fn terminate(&self, expected: bool) {
+        self.set_stop(Stop::Terminated { expected });
+    }
+
+    /// The first reason stands.
+    fn set_stop(&self, stop: Stop) {
+        self.stop.borrow_mut().get_or_insert(stop);
+        self.stopping.set(true);
+    }
+
+    /// Why the agent must end, if something said so since the last look. Sends stay refused.
+    pub(super) fn take_stop(&self) -> Option<Stop> {
+        if self.stopping.get() { self.stop.borrow_mut().take() } else { None }
+    }
+
+    /// Refuses every send from now on: the agent is ending.
+    pub(super) fn refuse_sends(&self) {
+        self.stopping.set(true);
+    }
+}
+
+/// The pieces of a message with a session header in front. Up to 15 pieces take no allocation.
+pub(super) fn with_header<T>(header: &[u8], pieces: &[IoSlice<'_>], send: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
+    const ON_STACK: usize = 16;
+    let mut on_stack = [IoSlice::new(&[]); ON_STACK];
+    on_stack[0] = IoSlice::new(header);
+    match on_stack.get_mut(1..=pieces.len()) {
+        Some(target) => {
+            target.copy_from_slice(pieces);
+            send(&on_stack[..=pieces.len()])
+        }
+        None => {
+            let all: Vec<_> = std::iter::once(IoSlice::new(header)).chain(pieces.iter().copied()).collect();
+            send(&all)
+        }
+    }
+}
