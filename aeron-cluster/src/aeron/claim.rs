@@ -91,8 +91,8 @@ impl<'p> BufferClaim<'p> {
 impl Drop for BufferClaim<'_> {
     fn drop(&mut self) {
         match &mut self.target {
-            // SAFETY: as in `commit`.
             Target::Log(claim, _) => {
+                // SAFETY: as in `commit`.
                 unsafe { sys::aeron_buffer_claim_abort(claim) };
             }
             Target::Scratch { memory, home } => {

@@ -92,10 +92,6 @@ impl MessageBuilder {
         action
     }
 
-    /// Whether a message is under way, of which more fragments are to come.
-    pub(crate) fn is_partial(&self) -> bool {
-        self.first.is_some()
-    }
 
     pub(crate) fn reset(&mut self) {
         self.buffer.clear();

@@ -1,6 +1,6 @@
 //! Snapshots from the agent's side: through the archive, and the container's own part of them.
 
-use crate::aeron::{ChannelUri, CountersReader, Image, OfferError, Subscription};
+use crate::aeron::{ChannelUri, CountersReader, ExclusivePublication, Image, NULL_VALUE, OfferError, Subscription};
 use crate::archive::{self, Archive, SourceLocation};
 use crate::codec::{ClientSession as SessionEntry, ClusterTimeUnit, SnapshotMark, SnapshotMarker};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,7 +23,7 @@ impl<S: ClusteredService> Core<S> {
         let mut archive = self.connect_archive()?;
         let settings = self.cluster.state.settings.clone();
         let (channel, stream_id) = (&settings.replay_channel, settings.replay_stream_id);
-        let replay_session_id = archive.start_replay(recording_id, channel, stream_id, 0, archive::NULL_LENGTH)?;
+        let replay_session_id = archive.start_replay(recording_id, channel, stream_id, Some(0), None)?;
         // The lower half of the replay session's id is the session id of its publication.
         let session_id = replay_session_id as i32;
         let subscription = self.add_subscription(&with_session_id(channel, session_id)?, stream_id)?;
@@ -85,8 +85,7 @@ impl<S: ClusteredService> Core<S> {
         let recorded = with_session_id(channel, session_id).map_err(Fault::Survivable)?;
         archive.start_recording(&recorded, stream_id, SourceLocation::Local, true).map_err(Fault::Survivable)?;
         let counter_id = self.await_recording_counter(&mut archive, session_id).map_err(survivable)?;
-        let recording_id = archive::recording_id(self.counters(), counter_id)
-            .ok_or_else(|| stopped("recording stopped unexpectedly", NULL_RECORDING))?;
+        let recording_id = archive.recording_id(counter_id).ok_or_else(|| recording_stopped(NULL_VALUE))?;
         self.snapshot_state(&mut snapshot, log_position, leadership_term_id).map_err(survivable)?;
         self.idle(1).map_err(survivable)?;
         archive.check_for_error_response().map_err(Fault::Survivable)?;
@@ -102,7 +101,7 @@ impl<S: ClusteredService> Core<S> {
         &mut self,
         channel: &str,
         stream_id: i32,
-    ) -> Outcome<crate::aeron::ExclusivePublication> {
+    ) -> Outcome<ExclusivePublication> {
         let aeron = self.cluster.aeron().clone();
         let mut add = aeron.async_add_exclusive_publication(channel, stream_id).map_err(Fault::Survivable)?;
         loop {
@@ -162,7 +161,7 @@ impl<S: ClusteredService> Core<S> {
     fn await_recording_counter(&mut self, archive: &mut Archive, session_id: i32) -> Outcome<i32> {
         self.cluster.state.reset_idle();
         loop {
-            if let Some(counter_id) = archive.recording_counter(session_id)? {
+            if let Some(counter_id) = archive.recording_counter(session_id) {
                 return Ok(counter_id);
             }
             self.idle(0)?;
@@ -181,8 +180,8 @@ impl<S: ClusteredService> Core<S> {
         while self.counters().value(counter_id).is_none_or(|recorded| recorded < position) {
             self.idle(0)?;
             archive.check_for_error_response()?;
-            if archive::recording_id(self.counters(), counter_id) != Some(recording_id) {
-                return Err(stopped("recording stopped unexpectedly", recording_id));
+            if !archive.is_recording_active(counter_id, recording_id) {
+                return Err(recording_stopped(recording_id));
             }
         }
         Ok(())
@@ -198,7 +197,7 @@ impl<S: ClusteredService> Core<S> {
             .control_response_channel(settings.archive_channel("resp")?)
             .control_response_stream_id(settings.archive_response_stream_id())
             .client_name(settings.service_name.clone());
-        let mut connect = Archive::async_connect(context)?;
+        let mut connect = archive::AsyncConnect::start(&context)?;
         loop {
             if let Some(archive) = connect.poll()? {
                 return Ok(archive);
@@ -235,8 +234,6 @@ impl<S: ClusteredService> Core<S> {
     }
 }
 
-const NULL_RECORDING: i64 = crate::aeron::NULL_VALUE;
-
 /// A failure of the snapshot alone: the cluster drops the snapshot and goes on.
 fn survivable(fault: Fault) -> Fault {
     match fault {
@@ -245,8 +242,8 @@ fn survivable(fault: Fault) -> Fault {
     }
 }
 
-fn stopped(what: &str, recording_id: i64) -> Fault {
-    Fault::Survivable(Error::new(ErrorKind::Archive, format!("{what}: {recording_id}")))
+fn recording_stopped(recording_id: i64) -> Fault {
+    Fault::Survivable(Error::new(ErrorKind::Archive, format!("recording stopped unexpectedly: {recording_id}")))
 }
 
 fn with_session_id(channel: &str, session_id: i32) -> Result<String> {
