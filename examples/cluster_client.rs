@@ -15,8 +15,12 @@ use clap::Parser;
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 
-mod support;
-use support::{Idle, StopFlag};
+#[path = "support/idle.rs"]
+mod idle;
+#[path = "support/stop.rs"]
+mod stop;
+use idle::Idle;
+use stop::StopFlag;
 
 /// Bytes of a message's number, at its start.
 const NUMBER: usize = size_of::<u64>();
@@ -320,7 +324,7 @@ fn print_report(args: &Args, echoes: &Echoes, elapsed: Duration) {
 }
 
 fn main() -> ExitCode {
-    support::exit_code(run_client(&Args::parse()))
+    stop::exit_code(run_client(&Args::parse()))
 }
 
 fn run_client(args: &Args) -> Result<bool> {

@@ -8,7 +8,8 @@ use clap::Parser;
 
 #[path = "support/service.rs"]
 mod hosting;
-mod support;
+#[path = "support/idle.rs"]
+mod idle;
 
 /// Counts messages, and answers each with the count: 8 bytes, little endian.
 #[derive(Parser, Debug)]

@@ -8,7 +8,8 @@ use clap::Parser;
 
 #[path = "support/service.rs"]
 mod hosting;
-mod support;
+#[path = "support/idle.rs"]
+mod idle;
 
 /// Sends every message back to its sender.
 #[derive(Parser, Debug)]
@@ -39,7 +40,11 @@ impl ClusteredService for EchoService {
         }
     }
 
-    fn on_take_snapshot(&mut self, _cluster: &Cluster, _snapshot: &mut SnapshotPublication) -> Result<(), ServiceError> {
+    fn on_take_snapshot(
+        &mut self,
+        _cluster: &Cluster,
+        _snapshot: &mut SnapshotPublication,
+    ) -> Result<(), ServiceError> {
         Ok(()) // There is no state.
     }
 

@@ -11,7 +11,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::support::Idle;
+use crate::idle::Idle;
 
 /// The flags of a service program.
 #[derive(Args, Debug)]

@@ -92,7 +92,6 @@ impl MessageBuilder {
         action
     }
 
-
     pub(crate) fn reset(&mut self) {
         self.buffer.clear();
         self.first = None;

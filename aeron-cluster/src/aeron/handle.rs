@@ -23,10 +23,7 @@ pub(crate) struct Callbacks {
 
 impl Callbacks {
     pub(crate) fn new(error_handler: Option<ErrorHandler>) -> Self {
-        Callbacks {
-            error_handler: Mutex::new(error_handler),
-            last_error: Mutex::new(None),
-        }
+        Callbacks { error_handler: Mutex::new(error_handler), last_error: Mutex::new(None) }
     }
 
     pub(crate) fn last_error(&self) -> Option<Error> {

@@ -42,7 +42,7 @@ pub use idle::{
     YieldingIdleStrategy,
 };
 pub use image::{Image, ImageRef};
-pub(crate) use native_error::{check, last_error};
+pub(crate) use native_error::last_error;
 pub use offer::OfferError;
 pub use publication::Publication;
 pub use subscription::Subscription;

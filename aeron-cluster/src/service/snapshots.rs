@@ -97,11 +97,7 @@ impl<S: ClusteredService> Core<S> {
         Ok(recording_id)
     }
 
-    fn add_snapshot_publication(
-        &mut self,
-        channel: &str,
-        stream_id: i32,
-    ) -> Outcome<ExclusivePublication> {
+    fn add_snapshot_publication(&mut self, channel: &str, stream_id: i32) -> Outcome<ExclusivePublication> {
         let aeron = self.cluster.aeron().clone();
         let mut add = aeron.async_add_exclusive_publication(channel, stream_id).map_err(Fault::Survivable)?;
         loop {

@@ -1,15 +1,10 @@
-//! What the example programs share.
+//! How a client program stops: when it is asked to, and with which exit status.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use aeron_cluster::aeron::{
-    BackoffIdleStrategy, BusySpinIdleStrategy, IdleStrategy, SleepingIdleStrategy, YieldingIdleStrategy,
-};
 use anyhow::{Context as _, Result};
-use clap::ValueEnum;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Becomes true when the program is asked to stop. A second request ends it at once.
@@ -43,31 +38,6 @@ pub fn exit_code(outcome: Result<bool>) -> ExitCode {
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
-        }
-    }
-}
-
-/// How a thread passes the time when there is nothing to do.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Idle {
-    /// Spin, then yield, then sleep longer and longer, up to 1 ms.
-    Backoff,
-    /// Yield.
-    Yield,
-    /// Spin: takes a whole core.
-    Spin,
-    /// Sleep for 1 µs.
-    Sleep,
-}
-
-impl Idle {
-    /// The strategy of that name.
-    pub fn strategy(self) -> Box<dyn IdleStrategy + Send> {
-        match self {
-            Self::Backoff => Box::new(BackoffIdleStrategy::default()),
-            Self::Yield => Box::new(YieldingIdleStrategy),
-            Self::Spin => Box::new(BusySpinIdleStrategy),
-            Self::Sleep => Box::new(SleepingIdleStrategy::new(Duration::from_micros(1))),
         }
     }
 }
