@@ -3,5 +3,6 @@
 mod claim;
 mod dir;
 mod garbage;
+#[cfg(feature = "testing")]
 mod java;
 mod layout;

@@ -55,7 +55,7 @@ pub(super) fn activate(options: &Options, clock: &impl Fn() -> i64) -> Result<Ac
         })?;
         (region, NULL_VALUE)
     } else {
-        take_over(&file, length, options, clock)?
+        take_over(&file, length, locked, options, clock)?
     };
     write_header(&region, options, candidate_term_id, clock(), locked);
     Ok(Activated { region, lock: locked.then_some(file) })
@@ -92,11 +92,17 @@ fn create(file: &File, options: &Options) -> Result<Region> {
     Ok(region)
 }
 
-fn take_over(file: &File, length: u64, options: &Options, clock: &impl Fn() -> i64) -> Result<(Region, i64), Refused> {
+fn take_over(
+    file: &File,
+    length: u64,
+    locked: bool,
+    options: &Options,
+    clock: &impl Fn() -> i64,
+) -> Result<(Region, i64), Refused> {
     let path = options.path.as_path();
     let existing = read_existing(file, length, path)?;
     check_version(existing.version, path)?;
-    if !is_free(&existing, clock(), options.liveness_timeout) {
+    if !is_free(&existing, locked, clock(), options.liveness_timeout) {
         return Err(Refused::WhileActive(active(&existing, path, clock(), options.liveness_timeout)));
     }
     let allocated = options.file_length();
@@ -144,14 +150,15 @@ fn check_version(version: i32, path: &Path) -> Result<()> {
     Err(state(format!("mark file major version {found} does not match software: {ours}, file={path}")))
 }
 
-/// Whether an existing file, whose lock is ours or has no meaning here, has no living owner.
-fn is_free(existing: &Existing, now_ms: i64, liveness_timeout: Duration) -> bool {
+/// Whether an existing file has no living owner. `locked`: we hold its lock, so that no container of ours does.
+fn is_free(existing: &Existing, locked: bool, now_ms: i64, liveness_timeout: Duration) -> bool {
     let timestamp = existing.activity_timestamp;
     let age_ms = now_ms.wrapping_sub(timestamp);
-    age_ms >= i64::try_from(liveness_timeout.as_millis()).unwrap_or(i64::MAX)
-        || timestamp == WE_CLAIM
-        // A container of ours wrote it last, and no longer holds its lock. While Java claims, the file still looks like ours.
-        || (existing.is_ours && timestamp != JAVA_CLAIMS)
+    if age_ms >= i64::try_from(liveness_timeout.as_millis()).unwrap_or(i64::MAX) {
+        return true;
+    }
+    // While Java claims a file that a container of ours wrote last, it still looks like ours.
+    locked && (timestamp == WE_CLAIM || existing.is_ours && timestamp != JAVA_CLAIMS)
 }
 
 fn check_component(region: &Region, base: usize, path: &Path) -> Result<()> {
