@@ -42,6 +42,8 @@ pub use idle::{
     YieldingIdleStrategy,
 };
 pub use image::{Image, ImageRef};
+#[cfg(feature = "driver")]
+pub(crate) use native_error::check;
 pub(crate) use native_error::last_error;
 pub use offer::OfferError;
 pub use publication::Publication;
