@@ -179,7 +179,7 @@ pub struct Properties<'a> {
 /// locks, Java's rule stands alone.
 ///
 /// Methods may be called from any thread; only [`ClusterMarkFile::open`] blocks, and those that force to disk for as long as that
-/// takes. Dropping it gives up the lock and leaves the file as it is.
+/// takes. Dropping it gives up the lock and leaves the file as it is, or, when it was never ready, as after a failed start.
 pub struct ClusterMarkFile {
     region: Arc<Region>,
     error_log: ErrorLog,
@@ -364,6 +364,10 @@ impl ClusterMarkFile {
 
 impl Drop for ClusterMarkFile {
     fn drop(&mut self) {
+        if activation::is_claim(self.activity_timestamp()) {
+            // It was never ready. A claim left behind would lock a Java container out for ever.
+            let _not_forced = self.signal_failed_start();
+        }
         if let Some(lock) = &self.lock {
             // Closing the file alone would leave the lock to a process forked in the meantime.
             let _released = lock.unlock();

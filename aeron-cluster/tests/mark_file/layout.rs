@@ -76,8 +76,13 @@ fn signs_of_life_and_the_ends_of_a_container() {
     let failed = dir.open_at(NOW + 1).expect("the last one ended");
     failed.signal_failed_start().expect("forced");
     assert_eq!((dir.i64(16), dir.i32(8)), (-1, -1));
-    let _next = dir.open_at(NOW + 2).expect("a failed start locks nobody out");
+    let next = dir.open_at(NOW + 2).expect("a failed start locks nobody out");
     assert_eq!(dir.i32(8), -1, "until it is ready");
+    next.signal_ready(NOW + 2).expect("forced");
+    drop(next);
+    assert_eq!((dir.i64(16), dir.i32(8)), (NOW + 2, 0x300), "as it was");
+    drop(dir.open_at(NOW + 3).expect("its lock is free"));
+    assert_eq!((dir.i64(16), dir.i32(8)), (-1, -1), "given up before it was ready");
 }
 
 #[test]

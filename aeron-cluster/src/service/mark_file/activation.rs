@@ -21,6 +21,11 @@ const JAVA_CLAIMS: i64 = i64::MAX;
 /// that a container of ours died while it claimed the file, which in Java locks the service out for ever.
 const WE_CLAIM: i64 = i64::MAX - 1;
 
+/// Whether an activity timestamp is that of a file which a container of ours has claimed and not made ready.
+pub(super) fn is_claim(activity_timestamp: i64) -> bool {
+    activity_timestamp == WE_CLAIM
+}
+
 /// A claimed file.
 pub(super) struct Activated {
     pub(super) region: Region,
