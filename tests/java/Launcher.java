@@ -6,6 +6,7 @@ import io.aeron.cluster.service.ClusteredServiceContainer;
 import org.agrona.DirectBuffer;
 
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
 /** What the services share: the container's life, and an answer that is offered until it is taken or pointless. */
 final class Launcher
@@ -23,13 +24,14 @@ final class Launcher
             () ->
             {
                 end.countDown();
-                await(closed);
+                // Bounded: a container that is still starting cannot be closed.
+                await(closed, 3);
             }));
         final ClusteredServiceContainer container = ClusteredServiceContainer.launch(
             new ClusteredServiceContainer.Context().clusteredService(service).terminationHook(end::countDown));
         try
         {
-            await(end);
+            await(end, Long.MAX_VALUE);
         }
         finally
         {
@@ -54,11 +56,11 @@ final class Launcher
         }
     }
 
-    private static void await(final CountDownLatch latch)
+    private static void await(final CountDownLatch latch, final long seconds)
     {
         try
         {
-            latch.await();
+            latch.await(seconds, TimeUnit.SECONDS);
         }
         catch (final InterruptedException e)
         {
