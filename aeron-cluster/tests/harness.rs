@@ -1,25 +1,14 @@
 //! The harness itself: Java services and Java clients on clusters of one and three members.
 #![cfg(feature = "testing")]
 
+mod support;
+
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::Command;
 
-use aeron_cluster::testing::{DriverKind, Java, PATIENCE, Part, Process, TestCluster, type_id};
-
-fn java_programs() -> Java {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/java");
-    Java::aeron_all().unwrap().compile(&sources).unwrap()
-}
-
-/// Runs the Java client to its end and returns its line of JSON.
-fn run_client(cluster: &TestCluster, java: &Java, properties: &[(&str, &str)]) -> String {
-    let mut client = cluster.start_java_client(0, java, properties).unwrap();
-    client.wait_for_success(PATIENCE).unwrap();
-    client.wait_for_line("{\"sent\"", PATIENCE).unwrap()
-}
-
-fn start_services(cluster: &TestCluster, members: usize, java: &Java, main_class: &str) -> Vec<Process> {
-    (0..members).map(|member| cluster.start_java_service(member, 0, java, main_class).unwrap()).collect()
-}
+use aeron_cluster::testing::{DriverKind, PATIENCE, Part, Process, TestCluster, type_id, wait_until};
+use support::{java_1_54, java_programs, run_java_client, start_java_services};
 
 #[test]
 fn java_echo_on_one_member_with_the_c_driver() {
@@ -27,7 +16,7 @@ fn java_echo_on_one_member_with_the_c_driver() {
     let mut cluster = TestCluster::builder().start().unwrap();
     let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
     assert_eq!(cluster.wait_for_leader().unwrap(), 0);
-    let result = run_client(&cluster, &java, &[("echo.messages", "2000"), ("echo.length", "3000")]);
+    let result = run_java_client(&cluster, &java, &[("echo.messages", "2000"), ("echo.length", "3000")]);
     assert!(result.contains(r#""sent":2000,"received":2000,"bad":0"#), "{result}");
 }
 
@@ -37,7 +26,7 @@ fn java_echo_on_one_member_with_the_java_driver() {
     let mut cluster = TestCluster::builder().driver(DriverKind::Java).start().unwrap();
     let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
     cluster.wait_for_leader().unwrap();
-    let result = run_client(&cluster, &java, &[("echo.messages", "2000")]);
+    let result = run_java_client(&cluster, &java, &[("echo.messages", "2000")]);
     assert!(result.contains(r#""received":2000,"bad":0"#), "{result}");
 }
 
@@ -49,7 +38,7 @@ fn java_counter_restarts_from_its_log_and_from_a_snapshot() {
 
     let mut service = cluster.start_java_service(0, 0, &java, "CounterService").unwrap();
     cluster.wait_for_leader().unwrap();
-    let first = run_client(&cluster, &java, &count);
+    let first = run_java_client(&cluster, &java, &count);
     assert!(first.contains(r#""last_count":100"#), "{first}");
     cluster.abort().unwrap();
     service.wait(PATIENCE).unwrap();
@@ -57,7 +46,7 @@ fn java_counter_restarts_from_its_log_and_from_a_snapshot() {
     cluster.start().unwrap();
     let mut service = cluster.start_java_service(0, 0, &java, "CounterService").unwrap();
     cluster.wait_for_leader().unwrap();
-    let after_log = run_client(&cluster, &java, &count);
+    let after_log = run_java_client(&cluster, &java, &count);
     assert!(after_log.contains(r#""last_count":200"#), "{after_log}");
     cluster.cluster_tool(0, &["snapshot"]).unwrap();
     service.wait_for_line("snapshot count=200", PATIENCE).unwrap();
@@ -86,7 +75,7 @@ fn a_killed_consensus_module_starts_again() {
     std::fs::remove_file(mark).unwrap();
     let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
     cluster.wait_for_leader().unwrap();
-    let result = run_client(&cluster, &java, &[("echo.messages", "100")]);
+    let result = run_java_client(&cluster, &java, &[("echo.messages", "100")]);
     assert!(result.contains(r#""received":100,"bad":0"#), "{result}");
 }
 
@@ -94,17 +83,60 @@ fn a_killed_consensus_module_starts_again() {
 fn java_echo_on_three_members_goes_on_with_a_new_leader() {
     let java = java_programs();
     let mut cluster = TestCluster::builder().members(3).start().unwrap();
-    let mut services = start_services(&cluster, 3, &java, "EchoService");
+    let mut services = start_java_services(&cluster, 3, &java, "EchoService");
     let leader = cluster.wait_for_leader().unwrap();
     cluster.wait_for_members().unwrap();
-    let result = run_client(&cluster, &java, &[("echo.messages", "1000")]);
+    let result = run_java_client(&cluster, &java, &[("echo.messages", "1000")]);
     assert!(result.contains(r#""received":1000,"bad":0"#), "{result}");
 
     cluster.kill(leader, Part::ConsensusModule);
     services[leader].kill();
     let next = cluster.wait_for_leader().unwrap();
     assert_ne!(next, leader);
+    cluster.wait_for_members().unwrap();
     assert!(cluster.counter(next, type_id::LEADERSHIP_TERM_ID).unwrap() > Some(0));
-    let result = run_client(&cluster, &java, &[("echo.messages", "1000")]);
+    let result = run_java_client(&cluster, &java, &[("echo.messages", "1000")]);
     assert!(result.contains(r#""received":1000,"bad":0"#), "{result}");
+}
+
+#[test]
+fn java_echo_with_servers_at_1_54() {
+    let java = java_1_54();
+    let mut cluster = TestCluster::builder().java(java.clone()).start().unwrap();
+    let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
+    cluster.wait_for_leader().unwrap();
+    let result = run_java_client(&cluster, &java, &[("echo.messages", "1000")]);
+    assert!(result.contains(r#""received":1000,"bad":0"#), "{result}");
+    cluster.shutdown().unwrap();
+}
+
+const HELPER: &str = "AERON_CLUSTER_TEST_HELPER";
+
+/// Not a test by itself: with the variable set, the process that the next test starts and kills.
+#[test]
+fn helper_with_a_child() {
+    if std::env::var_os(HELPER).is_none() {
+        return;
+    }
+    let mut command = Command::new("sleep");
+    command.arg("600");
+    let mut child = Process::spawn("sleep", &command).unwrap();
+    println!("child={}", child.id());
+    child.wait(10 * PATIENCE).unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn children_die_with_a_killed_test() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "helper_with_a_child", "--nocapture"]).env(HELPER, "1");
+    let mut helper = Process::spawn("a test with a child", &command).unwrap();
+    let line = helper.wait_for_line("child=", PATIENCE).unwrap();
+    let child = Path::new("/proc").join(line.rsplit('=').next().unwrap());
+    assert!(child.exists());
+    helper.kill();
+    wait_until("the child's end", PATIENCE, || {
+        Ok(if child.exists() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })
+    .unwrap();
 }
