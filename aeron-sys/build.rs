@@ -1,4 +1,4 @@
-//! Builds the Aeron C client and links it: config → locate → compile → bindings → emit.
+//! Builds the Aeron C client and links it: config → locate → bindings → compile → emit.
 
 #[path = "build/archive.rs"]
 mod archive;
@@ -48,11 +48,12 @@ fn run() -> Result<(), String> {
     }
     let location = locate::locate(&config)?;
     headers::copy(&config, &location)?;
+    // Before what takes long: a missing libclang is told at once.
+    bindings::write(&config)?;
     let native = match &location {
         Location::Source(tree) => compile::compile(&config, tree)?,
         Location::System(system) => system::check(&config, system)?,
     };
-    bindings::write(&config, &native)?;
     emit::emit(&config, &location, &native);
     Ok(())
 }

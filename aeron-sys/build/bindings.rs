@@ -1,6 +1,5 @@
 //! Takes the checked-in bindings, or makes new ones with feature `bindgen`.
 
-use crate::compile::Native;
 use crate::config::Config;
 
 /// The systems on which the checked-in bindings hold if pointers have 64 bits: `tests/bindings.rs` makes them for each.
@@ -21,22 +20,23 @@ pub fn copy(config: &Config) -> Result<(), String> {
 }
 
 #[cfg(not(feature = "bindgen"))]
-pub fn write(config: &Config, _native: &Native) -> Result<(), String> {
+pub fn write(config: &Config) -> Result<(), String> {
     copy(config)
 }
 
 /// New bindings for the public headers that were copied.
 #[cfg(feature = "bindgen")]
-pub fn write(config: &Config, native: &Native) -> Result<(), String> {
+pub fn write(config: &Config) -> Result<(), String> {
     let builder = crate::generator::builder(&config.include(), &config.manifest_dir.join("build/bindings.h"));
     let bindings = crate::quietly::quietly(|| builder.generate())
         .map_err(|why| {
+            let why = if why.contains("Unable to find libclang") { "it was not found" } else { &why };
             format!(
-                "the feature `bindgen` needs libclang ({why}): install it (Debian and Ubuntu: `apt install \
+                "the feature `bindgen` needs libclang, and {why}: install it (Debian and Ubuntu: `apt install \
                  libclang-dev`, macOS: `brew install llvm`), set LIBCLANG_PATH to its folder, or leave the feature off"
             )
         })?
-        .map_err(|e| format!("cannot make bindings for Aeron {}: {e}", native.version))?;
+        .map_err(|e| format!("cannot make bindings of the headers in {}: {e}", config.include().display()))?;
     let to = config.out_dir.join("bindings.rs");
     bindings.write_to_file(&to).map_err(|e| format!("cannot write {}: {e}", to.display()))
 }

@@ -81,8 +81,9 @@ fn explain(output: &Output, manifest: &Path) -> String {
 pub fn manifest_of_carrier(json: &str) -> Option<PathBuf> {
     json.split("\"manifest_path\":\"").skip(1).filter_map(json_string).map(PathBuf::from).find(|path| {
         let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
-        // The second is what `cargo vendor` makes.
-        folder.strip_prefix(CARRIER).is_some_and(|rest| rest.starts_with('-') || rest.is_empty())
+        // `cargo vendor` leaves the version off.
+        let version = folder.strip_prefix(CARRIER).map(str::as_bytes);
+        matches!(version, Some([] | [b'-', b'0'..=b'9', ..]))
     })
 }
 

@@ -9,6 +9,9 @@ const BY_HAND: &str = "AERON_NULL_VALUE|AERON_PUBLICATION_(NOT_CONNECTED|BACK_PR
 /// Takes a `va_list`, which differs on every architecture and which Rust cannot make.
 const VARIADIC: &str = "aeron_fprintf_handler_t|aeron_[gs]et_fprintf_handler|va_list|__builtin_va_list|__va_list_tag";
 
+/// Declared in `aeronc.h` 1.54.0 and defined nowhere.
+const UNDEFINED: &str = "aeron_context_[gs]et_agent_on_start_(function|state)";
+
 /// Bindings for everything in the public headers. Enumerations of C stay integers: any value may come back.
 pub fn builder(include: &Path, header: &Path) -> bindgen::Builder {
     bindgen::Builder::default()
@@ -17,6 +20,7 @@ pub fn builder(include: &Path, header: &Path) -> bindgen::Builder {
         .allowlist_file(format!("{}/.*", include.display()))
         .blocklist_item(BY_HAND)
         .blocklist_item(VARIADIC)
+        .blocklist_item(UNDEFINED)
         .default_enum_style(bindgen::EnumVariation::Consts)
         .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
         .generate_cstr(true)

@@ -57,7 +57,8 @@ fn source_tree(config: &Config) -> Result<PathBuf, String> {
     if packaged.join("version.txt").is_file() {
         return Ok(packaged);
     }
-    carrier::unpack(config, &config.manifest_dir.join("../vendor/Cargo.toml"))
+    let workspace = config.manifest_dir.parent().unwrap_or(&config.manifest_dir);
+    carrier::unpack(config, &workspace.join("vendor/Cargo.toml"))
 }
 
 /// The version that a source tree states, as `1.54.0`.

@@ -2119,17 +2119,6 @@ unsafe extern "C" {
     pub fn aeron_context_get_use_conductor_agent_invoker(
         context: *mut aeron_context_t,
     ) -> bool;
-    pub fn aeron_context_set_agent_on_start_function(
-        context: *mut aeron_context_t,
-        value: aeron_agent_on_start_func_t,
-        state: *mut ::core::ffi::c_void,
-    ) -> ::core::ffi::c_int;
-    pub fn aeron_context_get_agent_on_start_function(
-        context: *mut aeron_context_t,
-    ) -> aeron_agent_on_start_func_t;
-    pub fn aeron_context_get_agent_on_start_state(
-        context: *mut aeron_context_t,
-    ) -> *mut ::core::ffi::c_void;
     pub fn aeron_context_init(context: *mut *mut aeron_context_t) -> ::core::ffi::c_int;
     pub fn aeron_context_close(context: *mut aeron_context_t) -> ::core::ffi::c_int;
     pub fn aeron_init(
