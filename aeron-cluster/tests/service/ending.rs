@@ -1,0 +1,94 @@
+//! The end of a container: closed at any point of its life, and when those it depends on die.
+
+use std::time::{Duration, Instant};
+
+use aeron_cluster::ErrorKind;
+use aeron_cluster::service::Termination;
+use aeron_cluster::testing::{Part, TestCluster};
+
+use crate::client::Client;
+use crate::probe::{Event, launch};
+
+const PROMPT: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_container_is_closed_while_it_waits_for_its_consensus_module() {
+    let mut cluster = TestCluster::builder().create().unwrap();
+    cluster.start_part(0, Part::Driver).unwrap();
+    let (container, events) = launch(&cluster);
+    let start = Instant::now();
+    assert_eq!(container.close().unwrap(), Termination::Closed);
+    assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
+    assert_eq!(events.rest(), []);
+    // It left its mark file as one that may be taken at once.
+    drop(launch(&cluster));
+}
+
+#[test]
+fn a_callback_that_waits_is_told_that_the_container_closes() {
+    let mut cluster = TestCluster::builder().start().unwrap();
+    let (container, events) = launch(&cluster);
+    cluster.wait_for_leader().unwrap();
+    let mut client = Client::connect(&cluster);
+    client.send("wait");
+    client.send("never read");
+    events.wait_for(|event| matches!(event, Event::Open { .. }).then_some(()));
+    let start = Instant::now();
+    assert_eq!(container.close().unwrap(), Termination::Closed);
+    assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
+    let rest = events.rest();
+    assert!(!rest.iter().any(|event| matches!(event, Event::Message { text, .. } if text == "never read")), "{rest:?}");
+    assert_eq!(rest.last(), Some(&Event::Terminate));
+}
+
+#[test]
+fn a_dead_driver_ends_the_container_with_an_error_and_not_the_process() {
+    let mut cluster = TestCluster::builder().start().unwrap();
+    let (container, events) = launch(&cluster);
+    cluster.wait_for_leader().unwrap();
+    let mut client = Client::connect(&cluster);
+    client.send("wait");
+    events.wait_for(|event| matches!(event, Event::Open { .. }).then_some(()));
+    cluster.kill(0, Part::Driver);
+    let error = container.wait().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DriverDead);
+    assert_eq!(error.message(), "unexpected Aeron close");
+    let rest = events.rest();
+    assert!(rest.iter().any(|event| matches!(event, Event::Terminating(Err(_)))), "{rest:?}");
+    assert!(!rest.contains(&Event::Terminate), "nothing can be closed in order any more: {rest:?}");
+}
+
+#[test]
+fn a_dead_consensus_module_ends_the_container_in_order() {
+    let mut cluster = TestCluster::builder().start().unwrap();
+    let (container, events) = launch(&cluster);
+    cluster.wait_for_leader().unwrap();
+    cluster.kill(0, Part::ConsensusModule);
+    assert_eq!(container.wait().unwrap(), Termination::Expected);
+    assert_eq!(events.rest().last(), Some(&Event::Terminate));
+    let errors = cluster.cluster_tool(0, &["errors"]).unwrap();
+    assert!(errors.contains("commit-pos counter unexpectedly closed, terminating"), "{errors}");
+}
+
+#[test]
+fn the_consensus_module_ends_the_container_by_abort_and_by_shutdown() {
+    let mut cluster = TestCluster::builder().start().unwrap();
+    for shutdown in [false, true] {
+        let (container, events) = launch(&cluster);
+        cluster.wait_for_leader().unwrap();
+        Client::connect(&cluster).ask("echo once");
+        if shutdown {
+            cluster.shutdown().unwrap()
+        } else {
+            cluster.abort().unwrap()
+        }
+        assert_eq!(container.wait().unwrap(), Termination::Expected);
+        let rest = events.rest();
+        assert_eq!(rest.contains(&Event::Snapshot), shutdown, "{rest:?}");
+        assert_eq!(rest.last(), Some(&Event::Terminate));
+        cluster.start().unwrap();
+    }
+    let (_container, events) = launch(&cluster);
+    cluster.wait_for_leader().unwrap();
+    assert!(matches!(events.next(), Event::Start { snapshot: Some(_), .. }));
+}

@@ -1,0 +1,11 @@
+//! The service container against the official consensus module, on clusters of one member.
+//!
+//! The service of these tests does what the client's messages tell it to, and tells the test what happened to it.
+#![cfg(feature = "testing")]
+
+mod client;
+mod ending;
+mod events;
+mod failing;
+mod probe;
+mod snapshots;
