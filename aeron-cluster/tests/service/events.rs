@@ -28,9 +28,16 @@ fn events_come_in_order_with_position_time_and_session() {
     client.send("timer 7 1");
     client.send("offer");
     client.close();
-    drop(container.close().unwrap());
-
-    let events = events.rest();
+    let mut seen = Vec::new();
+    while !(seen.iter().any(|event| matches!(event, Event::Timer { id: 7, .. }))
+        && seen.iter().any(|event| matches!(event, Event::Message { session: None, .. }))
+        && seen.iter().any(|event| matches!(event, Event::Close { .. })))
+    {
+        seen.push(events.next());
+    }
+    assert_eq!(container.close().unwrap(), Termination::Closed);
+    seen.extend(events.rest());
+    let events = seen;
     let texts: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
@@ -87,7 +94,7 @@ fn timers_service_messages_and_closed_sessions_come_back_through_the_log() {
         Event::Close { session, reason, .. } => Some((*session, *reason)),
         _ => None,
     });
-    assert_eq!((closed, reason), (id, CloseReason::Service));
+    assert_eq!((closed, reason), (id, CloseReason::ServiceAction));
 }
 
 #[test]
