@@ -116,6 +116,9 @@ struct Echoes {
     received: u64,
     bad: u64,
     leader_changes: u64,
+    /// When the last echo of an old leader came, until the first of a new one does.
+    last_of_old_leader: Option<Instant>,
+    last_echo: Instant,
     expected: Vec<u8>,
     latency: Histogram<u64>,
     last_progress: Instant,
@@ -131,6 +134,8 @@ impl Echoes {
             received: 0,
             bad: 0,
             leader_changes: 0,
+            last_of_old_leader: None,
+            last_echo: Instant::now(),
             expected: vec![0; length],
             latency: Histogram::new_with_bounds(1, LONGEST_LATENCY.as_nanos() as u64, 3)
                 .context("cannot make a histogram")?,
@@ -180,6 +185,10 @@ impl Echoes {
         self.first = number + 1;
         self.received += 1;
         self.last_progress = now;
+        self.last_echo = now;
+        if let Some(last) = self.last_of_old_leader.take() {
+            eprintln!("echoes again after {:.2} s without", (now - last).as_secs_f64());
+        }
         if let Some(sent_at) = sent_at {
             self.latency.saturating_record((now - sent_at).as_nanos() as u64);
         }
@@ -200,6 +209,7 @@ impl EgressListener for Echoes {
     fn on_new_leader(&mut self, event: &NewLeaderEvent<'_>) {
         eprintln!("new leader: member {} in term {}", event.leader_member_id, event.leadership_term_id);
         self.leader_changes += 1;
+        self.last_of_old_leader.get_or_insert(self.last_echo);
         self.last_progress = Instant::now();
     }
 
