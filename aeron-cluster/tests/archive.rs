@@ -361,3 +361,13 @@ fn a_driver_that_dies_ends_what_waits() {
     assert!(aeron.is_closed());
     drop((connected, connecting, aeron));
 }
+
+#[test]
+fn handles_move_between_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<Archive>();
+    is_send::<AsyncConnect>();
+    is_send::<Context>();
+    is_send::<MediaDriver>();
+    is_send::<DriverContext>();
+}
