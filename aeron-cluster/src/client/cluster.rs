@@ -256,9 +256,8 @@ impl AeronCluster {
         1
     }
 
-    /// Closes the client if its session is over or its leader did not come back in time. Returns 1 if it did.
-    ///
-    /// Part of every poll; only for those who poll the egress by other means. Mirrors `AeronCluster.pollStateChanges`.
+    /// Closes the client if its session is over or its leader did not come back in time. Returns 1 if it did. Mirrors
+    /// `AeronCluster.pollStateChanges`.
     fn poll_state_changes(&mut self) -> usize {
         if !self.session.machine.is_to_close(Instant::now) {
             return 0;

@@ -21,6 +21,19 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Where it differs from Java's `AeronCluster`, on purpose:
+//!
+//! | case | Java | here |
+//! |---|---|---|
+//! | the listener | part of the context | given to each poll, so that it may borrow |
+//! | a new leader's publication | polling waits for it, up to 5 s | added between polls; sends meanwhile return `AdminAction` |
+//! | a client with nothing to send at a change of leader | closed after 5 s | says hello to the new leader by itself |
+//! | a send while no leader is known | `CLOSED` | `NotConnected`; `Closed` only when the client is closed |
+//! | the event of an older leader, polled late | followed | ignored |
+//! | the leader is not among its endpoints | `NullPointerException` | an error that says so |
+//! | a message of another schema | after the extension also taken for a cluster message | the extension's alone |
+//! | the state, and why a session ended | not shown | [`AeronCluster::state`], [`AeronCluster::close_reason`], [`EgressListener::on_state_change`] |
 
 mod async_connect;
 mod cluster;

@@ -72,11 +72,11 @@ impl<'a> ControlEvent<'a> {
     pub fn decode(buffer: &'a [u8]) -> Result<Self, CodecError> {
         let frame = Frame::parse(buffer)?;
         match frame.header().template_id {
-            JoinLog::TEMPLATE_ID => JoinLog::read(&frame).map(Self::JoinLog),
+            JoinLog::TEMPLATE_ID => JoinLog::read(frame).map(Self::JoinLog),
             ServiceTerminationPosition::TEMPLATE_ID => {
-                ServiceTerminationPosition::read(&frame).map(Self::ServiceTerminationPosition)
+                ServiceTerminationPosition::read(frame).map(Self::ServiceTerminationPosition)
             }
-            RequestServiceAck::TEMPLATE_ID => RequestServiceAck::read(&frame).map(Self::RequestServiceAck),
+            RequestServiceAck::TEMPLATE_ID => RequestServiceAck::read(frame).map(Self::RequestServiceAck),
             template_id => Ok(Self::Unknown { template_id }),
         }
     }

@@ -111,13 +111,14 @@ impl<'a> EgressEvent<'a> {
     pub fn decode(buffer: &'a [u8]) -> Result<Self, CodecError> {
         let frame = Frame::parse(buffer)?;
         if frame.header().template_id == SessionMessageHeader::TEMPLATE_ID {
-            let header = SessionMessageHeader::read(&frame)?;
+            let header = SessionMessageHeader::read(frame)?;
             return Ok(Self::SessionMessage { header, payload: frame.after_block() });
         }
-        Self::decode_rare(&frame)
+        Self::decode_rare(frame)
     }
 
-    fn decode_rare(frame: &Frame<'a>) -> Result<Self, CodecError> {
+    #[inline(never)]
+    fn decode_rare(frame: Frame<'a>) -> Result<Self, CodecError> {
         match frame.header().template_id {
             SessionEvent::TEMPLATE_ID => SessionEvent::read(frame).map(Self::SessionEvent),
             NewLeaderEvent::TEMPLATE_ID => NewLeaderEvent::read(frame).map(Self::NewLeader),

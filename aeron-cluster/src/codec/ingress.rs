@@ -110,13 +110,13 @@ impl<'a> IngressEvent<'a> {
     pub fn decode(buffer: &'a [u8]) -> Result<Self, CodecError> {
         let frame = Frame::parse(buffer)?;
         match frame.header().template_id {
-            SessionMessageHeader::TEMPLATE_ID => SessionMessageHeader::read(&frame)
+            SessionMessageHeader::TEMPLATE_ID => SessionMessageHeader::read(frame)
                 .map(|header| Self::SessionMessage { header, payload: frame.after_block() }),
-            SessionConnectRequest::TEMPLATE_ID => SessionConnectRequest::read(&frame).map(Self::SessionConnectRequest),
-            SessionCloseRequest::TEMPLATE_ID => SessionCloseRequest::read(&frame).map(Self::SessionCloseRequest),
-            SessionKeepAlive::TEMPLATE_ID => SessionKeepAlive::read(&frame).map(Self::SessionKeepAlive),
-            ChallengeResponse::TEMPLATE_ID => ChallengeResponse::read(&frame).map(Self::ChallengeResponse),
-            AdminRequest::TEMPLATE_ID => AdminRequest::read(&frame).map(Self::AdminRequest),
+            SessionConnectRequest::TEMPLATE_ID => SessionConnectRequest::read(frame).map(Self::SessionConnectRequest),
+            SessionCloseRequest::TEMPLATE_ID => SessionCloseRequest::read(frame).map(Self::SessionCloseRequest),
+            SessionKeepAlive::TEMPLATE_ID => SessionKeepAlive::read(frame).map(Self::SessionKeepAlive),
+            ChallengeResponse::TEMPLATE_ID => ChallengeResponse::read(frame).map(Self::ChallengeResponse),
+            AdminRequest::TEMPLATE_ID => AdminRequest::read(frame).map(Self::AdminRequest),
             template_id => Ok(Self::Unknown { template_id }),
         }
     }

@@ -27,12 +27,14 @@ fn length_at(version: u16, fields: &[FieldPosition], full: usize) -> usize {
 }
 
 /// Reads the fixed part of a message. `absent` has the null value in every field, for those that the sender did not have.
+///
+/// Frames go by value and what is unusual is not inlined, so that the usual message is read from registers.
 #[inline]
 pub(crate) fn read_block<W>(
-    frame: &Frame<'_>,
+    frame: Frame<'_>,
     fields: &[FieldPosition],
     youngest: u16,
-    absent: W,
+    absent: &W,
 ) -> Result<W, CodecError>
 where
     W: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + Copy,
@@ -50,7 +52,8 @@ where
 }
 
 #[cold]
-fn read_older_block<W>(frame: &Frame<'_>, fields: &[FieldPosition], absent: W) -> Result<W, CodecError>
+#[inline(never)]
+fn read_older_block<W>(frame: Frame<'_>, fields: &[FieldPosition], absent: &W) -> Result<W, CodecError>
 where
     W: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + Copy,
 {
@@ -63,7 +66,7 @@ where
     let short =
         CodecError::ShortFrame { needed: frame.length() - frame.body().len() + block_length, actual: frame.length() };
     let block = frame.body().get(..block_length).ok_or(short)?;
-    let mut wire = absent;
+    let mut wire = *absent;
     wire.as_mut_bytes()[..needed].copy_from_slice(&block[..needed]);
     Ok(wire)
 }
@@ -111,7 +114,7 @@ macro_rules! message {
 
                 #[inline]
                 pub(in $crate::codec) fn read(
-                    frame: &$crate::codec::Frame<'_>,
+                    frame: $crate::codec::Frame<'_>,
                 ) -> Result<Self, $crate::codec::CodecError> {
                     let wire = read_wire(frame)?;
                     Ok(Self { $( $field: value(wire.$field, stringify!($field))?, )+ })
@@ -148,7 +151,7 @@ macro_rules! message {
                 }
 
                 fn decoded(frame: &$crate::codec::Frame<'a>) -> Result<Self, $crate::codec::CodecError> {
-                    Self::read(frame)
+                    Self::read(*frame)
                 }
             }
 
@@ -185,7 +188,7 @@ macro_rules! message {
                 pub const TEMPLATE_ID: u16 = $id;
 
                 pub(in $crate::codec) fn read(
-                    frame: &$crate::codec::Frame<$lifetime>,
+                    frame: $crate::codec::Frame<$lifetime>,
                 ) -> Result<Self, $crate::codec::CodecError> {
                     let wire = read_wire(frame)?;
                     let mut var_data = $crate::codec::var_data::VarReader::new(frame);
@@ -232,7 +235,7 @@ macro_rules! message {
                 }
 
                 fn decoded(frame: &$crate::codec::Frame<$lifetime>) -> Result<Self, $crate::codec::CodecError> {
-                    Self::read(frame)
+                    Self::read(*frame)
                 }
             }
 
@@ -264,14 +267,14 @@ macro_rules! layout {
 
         const FIELDS: &[$crate::codec::message::FieldPosition] =
             &[ $( ($crate::codec::message::since!($($since)?), std::mem::offset_of!(Wire, $field)), )+ ];
+        const ABSENT: Wire = Wire { $( $field: <$type as $crate::codec::field::Field>::ABSENT, )+ };
         const YOUNGEST: u16 = $crate::codec::message::youngest(FIELDS);
         const HEADER: $crate::codec::header::WireHeader =
             $crate::codec::header::WireHeader::ours($id, size_of::<Wire>());
 
         #[inline]
-        fn read_wire(frame: &$crate::codec::Frame<'_>) -> Result<Wire, $crate::codec::CodecError> {
-            let absent = Wire { $( $field: <$type as $crate::codec::field::Field>::ABSENT, )+ };
-            $crate::codec::message::read_block(frame, FIELDS, YOUNGEST, absent)
+        fn read_wire(frame: $crate::codec::Frame<'_>) -> Result<Wire, $crate::codec::CodecError> {
+            $crate::codec::message::read_block(frame, FIELDS, YOUNGEST, &ABSENT)
         }
 
         #[inline]
@@ -287,7 +290,6 @@ macro_rules! layout {
             var_data: Vec<$crate::codec::schema_test::VarDescription>,
         ) -> $crate::codec::schema_test::Description {
             use zerocopy::IntoBytes as _;
-            let absent = Wire { $( $field: <$type as $crate::codec::field::Field>::ABSENT, )+ };
             $crate::codec::schema_test::Description {
                 name: stringify!($name),
                 template_id: $id,
@@ -297,7 +299,7 @@ macro_rules! layout {
                     schema_type: <$type as $crate::codec::field::Field>::SCHEMA_TYPE,
                     since: $crate::codec::message::since!($($since)?),
                     offset: std::mem::offset_of!(Wire, $field),
-                    absent: absent.$field.as_bytes().to_vec(),
+                    absent: ABSENT.$field.as_bytes().to_vec(),
                 }, )+ ],
                 var_data,
             }

@@ -89,13 +89,13 @@ impl<'a> ServiceEvent<'a> {
     pub fn decode(buffer: &'a [u8]) -> Result<Self, CodecError> {
         let frame = Frame::parse(buffer)?;
         match frame.header().template_id {
-            SessionMessageHeader::TEMPLATE_ID => SessionMessageHeader::read(&frame)
+            SessionMessageHeader::TEMPLATE_ID => SessionMessageHeader::read(frame)
                 .map(|header| Self::SessionMessage { header, payload: frame.after_block() }),
-            CloseSession::TEMPLATE_ID => CloseSession::read(&frame).map(Self::CloseSession),
-            ScheduleTimer::TEMPLATE_ID => ScheduleTimer::read(&frame).map(Self::ScheduleTimer),
-            CancelTimer::TEMPLATE_ID => CancelTimer::read(&frame).map(Self::CancelTimer),
-            ServiceAck::TEMPLATE_ID => ServiceAck::read(&frame).map(Self::ServiceAck),
-            ClusterMembersQuery::TEMPLATE_ID => ClusterMembersQuery::read(&frame).map(Self::ClusterMembersQuery),
+            CloseSession::TEMPLATE_ID => CloseSession::read(frame).map(Self::CloseSession),
+            ScheduleTimer::TEMPLATE_ID => ScheduleTimer::read(frame).map(Self::ScheduleTimer),
+            CancelTimer::TEMPLATE_ID => CancelTimer::read(frame).map(Self::CancelTimer),
+            ServiceAck::TEMPLATE_ID => ServiceAck::read(frame).map(Self::ServiceAck),
+            ClusterMembersQuery::TEMPLATE_ID => ClusterMembersQuery::read(frame).map(Self::ClusterMembersQuery),
             template_id => Ok(Self::Unknown { template_id }),
         }
     }

@@ -66,8 +66,8 @@ impl<'a> SnapshotEvent<'a> {
     pub fn decode(buffer: &'a [u8]) -> Result<Self, CodecError> {
         let frame = Frame::parse(buffer)?;
         match frame.header().template_id {
-            SnapshotMarker::TEMPLATE_ID => SnapshotMarker::read(&frame).map(Self::Marker),
-            ClientSession::TEMPLATE_ID => ClientSession::read(&frame).map(Self::ClientSession),
+            SnapshotMarker::TEMPLATE_ID => SnapshotMarker::read(frame).map(Self::Marker),
+            ClientSession::TEMPLATE_ID => ClientSession::read(frame).map(Self::ClientSession),
             template_id => Ok(Self::Unknown { template_id }),
         }
     }

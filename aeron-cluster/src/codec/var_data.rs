@@ -78,7 +78,7 @@ pub(crate) struct VarReader<'a> {
 
 impl<'a> VarReader<'a> {
     /// A reader of what follows the fixed part of `frame`, which the caller has found to be complete.
-    pub(crate) fn new(frame: &Frame<'a>) -> Self {
+    pub(crate) fn new(frame: Frame<'a>) -> Self {
         Self {
             rest: frame.after_block(),
             frame_length: frame.length(),
