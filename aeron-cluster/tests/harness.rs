@@ -89,7 +89,7 @@ fn java_echo_on_three_members_goes_on_with_a_new_leader() {
     let result = run_java_client(&cluster, &java, &[("echo.messages", "1000")]);
     assert!(result.contains(r#""received":1000,"bad":0"#), "{result}");
 
-    cluster.kill(leader, Part::ConsensusModule);
+    cluster.kill_member(leader);
     services[leader].kill();
     let next = cluster.wait_for_leader().unwrap();
     assert_ne!(next, leader);

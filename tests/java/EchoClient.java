@@ -2,6 +2,7 @@ import io.aeron.Publication;
 import io.aeron.cluster.client.AeronCluster;
 import io.aeron.cluster.client.EgressListener;
 import io.aeron.cluster.codecs.EventCode;
+import io.aeron.exceptions.TimeoutException;
 import io.aeron.logbuffer.Header;
 import org.agrona.DirectBuffer;
 import org.agrona.concurrent.BackoffIdleStrategy;
@@ -19,6 +20,7 @@ import java.util.concurrent.TimeUnit;
 public final class EchoClient implements EgressListener
 {
     private static final long STALL_NS = TimeUnit.SECONDS.toNanos(Integer.getInteger("echo.stall.seconds", 10));
+    private static final int CONNECT_ATTEMPTS = 4;
     private final long messages = Long.getLong("echo.messages", 1000);
     private final int length = Integer.getInteger("echo.length", 32);
     private final int window = Integer.getInteger("echo.window", 16);
@@ -39,12 +41,34 @@ public final class EchoClient implements EgressListener
     public static void main(final String[] args)
     {
         final EchoClient client = new EchoClient();
-        try (AeronCluster cluster = AeronCluster.connect(new AeronCluster.Context().egressListener(client)))
+        try (AeronCluster cluster = connect(client))
         {
             System.err.println("connected session=" + cluster.clusterSessionId() + " leader=" + cluster.leaderMemberId());
             client.run(cluster);
         }
         System.exit(client.report() ? 0 : 1);
+    }
+
+    /**
+     * A member whose consensus module was killed looks connected until its driver notices, so an attempt may find nobody.
+     */
+    private static AeronCluster connect(final EchoClient client)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return AeronCluster.connect(new AeronCluster.Context().egressListener(client));
+            }
+            catch (final TimeoutException ex)
+            {
+                if (attempt == CONNECT_ATTEMPTS)
+                {
+                    throw ex;
+                }
+                System.err.println("connect attempt " + attempt + ": " + ex.getMessage());
+            }
+        }
     }
 
     private void run(final AeronCluster cluster)

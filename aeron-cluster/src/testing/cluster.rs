@@ -150,6 +150,16 @@ impl TestCluster {
         }
     }
 
+    /// Kills all parts of a member with SIGKILL, as when its machine fails. Its services are the caller's to kill.
+    ///
+    /// A consensus module killed alone looks alive to clients for five seconds more, until the driver gives up on it: a
+    /// client may try to connect to it and time out.
+    pub fn kill_member(&mut self, member: usize) {
+        for part in Part::ALL.into_iter().rev() {
+            self.kill(member, part);
+        }
+    }
+
     /// Blocks until a member leads, its election over and its services with it, and returns its number.
     ///
     /// # Errors
