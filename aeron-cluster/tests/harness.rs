@@ -16,7 +16,7 @@ fn java_echo_on_one_member_with_the_c_driver() {
     let mut cluster = TestCluster::builder().start().unwrap();
     let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
     assert_eq!(cluster.wait_for_leader().unwrap(), 0);
-    let result = run_java_client(&cluster, &java, &[("echo.messages", "2000"), ("echo.length", "3000")]);
+    let result = run_java_client(&cluster, 0, &java, &[("echo.messages", "2000"), ("echo.length", "3000")]);
     assert!(result.contains(r#""sent":2000,"received":2000,"bad":0"#), "{result}");
 }
 
@@ -26,7 +26,7 @@ fn java_echo_on_one_member_with_the_java_driver() {
     let mut cluster = TestCluster::builder().driver(DriverKind::Java).start().unwrap();
     let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
     cluster.wait_for_leader().unwrap();
-    let result = run_java_client(&cluster, &java, &[("echo.messages", "2000")]);
+    let result = run_java_client(&cluster, 0, &java, &[("echo.messages", "2000")]);
     assert!(result.contains(r#""received":2000,"bad":0"#), "{result}");
 }
 
@@ -38,7 +38,7 @@ fn java_counter_restarts_from_its_log_and_from_a_snapshot() {
 
     let mut service = cluster.start_java_service(0, 0, &java, "CounterService").unwrap();
     cluster.wait_for_leader().unwrap();
-    let first = run_java_client(&cluster, &java, &count);
+    let first = run_java_client(&cluster, 0, &java, &count);
     assert!(first.contains(r#""last_count":100"#), "{first}");
     cluster.abort().unwrap();
     service.wait(PATIENCE).unwrap();
@@ -46,7 +46,7 @@ fn java_counter_restarts_from_its_log_and_from_a_snapshot() {
     cluster.start().unwrap();
     let mut service = cluster.start_java_service(0, 0, &java, "CounterService").unwrap();
     cluster.wait_for_leader().unwrap();
-    let after_log = run_java_client(&cluster, &java, &count);
+    let after_log = run_java_client(&cluster, 0, &java, &count);
     assert!(after_log.contains(r#""last_count":200"#), "{after_log}");
     cluster.cluster_tool(0, &["snapshot"]).unwrap();
     service.wait_for_line("snapshot count=200", PATIENCE).unwrap();
@@ -75,7 +75,7 @@ fn a_killed_consensus_module_starts_again() {
     std::fs::remove_file(mark).unwrap();
     let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
     cluster.wait_for_leader().unwrap();
-    let result = run_java_client(&cluster, &java, &[("echo.messages", "100")]);
+    let result = run_java_client(&cluster, 0, &java, &[("echo.messages", "100")]);
     assert!(result.contains(r#""received":100,"bad":0"#), "{result}");
 }
 
@@ -86,7 +86,7 @@ fn java_echo_on_three_members_goes_on_with_a_new_leader() {
     let mut services = start_java_services(&cluster, 3, &java, "EchoService");
     let leader = cluster.wait_for_leader().unwrap();
     cluster.wait_for_members().unwrap();
-    let result = run_java_client(&cluster, &java, &[("echo.messages", "1000")]);
+    let result = run_java_client(&cluster, 0, &java, &[("echo.messages", "1000")]);
     assert!(result.contains(r#""received":1000,"bad":0"#), "{result}");
 
     cluster.kill_member(leader);
@@ -95,7 +95,7 @@ fn java_echo_on_three_members_goes_on_with_a_new_leader() {
     assert_ne!(next, leader);
     cluster.wait_for_members().unwrap();
     assert!(cluster.counter(next, type_id::LEADERSHIP_TERM_ID).unwrap() > Some(0));
-    let result = run_java_client(&cluster, &java, &[("echo.messages", "1000")]);
+    let result = run_java_client(&cluster, next, &java, &[("echo.messages", "1000")]);
     assert!(result.contains(r#""received":1000,"bad":0"#), "{result}");
 }
 
@@ -105,7 +105,7 @@ fn java_echo_with_servers_at_1_54() {
     let mut cluster = TestCluster::builder().java(java.clone()).start().unwrap();
     let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
     cluster.wait_for_leader().unwrap();
-    let result = run_java_client(&cluster, &java, &[("echo.messages", "1000")]);
+    let result = run_java_client(&cluster, 0, &java, &[("echo.messages", "1000")]);
     assert!(result.contains(r#""received":1000,"bad":0"#), "{result}");
     cluster.shutdown().unwrap();
 }

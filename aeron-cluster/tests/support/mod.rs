@@ -28,9 +28,9 @@ pub fn java_1_54() -> Java {
     Java::with_class_path(class_path).unwrap().compile(&root().join("tests/java")).unwrap()
 }
 
-/// Runs the Java client to its end and returns its line of JSON.
-pub fn run_java_client(cluster: &TestCluster, java: &Java, properties: &[(&str, &str)]) -> String {
-    let mut client = cluster.start_java_client(0, java, properties).unwrap();
+/// Runs the Java client on a member's driver to its end and returns its line of JSON.
+pub fn run_java_client(cluster: &TestCluster, member: usize, java: &Java, properties: &[(&str, &str)]) -> String {
+    let mut client = cluster.start_java_client(member, java, properties).unwrap();
     client.wait_for_success(PATIENCE).unwrap();
     client.wait_for_line("{\"sent\"", PATIENCE).unwrap()
 }
