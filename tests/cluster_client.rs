@@ -1,14 +1,11 @@
 //! The program `cluster_client` against the Java echo: its report, its exit status, and how it stops.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster};
 
-fn java_programs() -> Java {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/java");
-    Java::aeron_all().unwrap().compile(&sources).unwrap()
-}
+mod support;
+use support::{client_on, java_programs, json, number, program};
 
 fn started(java: &Java, service: &str) -> (TestCluster, Process) {
     let mut cluster = TestCluster::builder().start().unwrap();
@@ -25,39 +22,13 @@ fn three_members(java: &Java) -> (TestCluster, Vec<Process>, usize) {
     (cluster, services, leader)
 }
 
-/// Cargo puts the examples beside the directory of the tests, and builds them for a test run without a filter.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("examples/cluster_client");
-    assert!(program.exists(), "{} is missing: run cargo build --examples before this test alone", program.display());
-    program
-}
-
 fn client(cluster: &TestCluster, flags: &[&str]) -> Process {
     client_on(cluster, 0, flags)
 }
 
-/// Starts the program on the media driver of a member.
-fn client_on(cluster: &TestCluster, member: usize, flags: &[&str]) -> Process {
-    let mut command = Command::new(program());
-    command.arg("--aeron-dir").arg(cluster.aeron_dir(member));
-    command.args(["--egress-channel", cluster.egress_channel()]).args(flags);
-    Process::spawn("cluster_client", &command).unwrap()
-}
-
-/// The number behind a name in the line of JSON.
-fn number(json: &str, name: &str) -> f64 {
-    let (_, rest) = json.split_once(&format!("\"{name}\":")).unwrap_or_else(|| panic!("no {name} in {json}"));
-    rest.split([',', '}']).next().unwrap().parse().unwrap()
-}
-
-fn json(client: &Process) -> String {
-    client.wait_for_line("{\"sent\"", PATIENCE).unwrap()
-}
-
 #[test]
 fn help_explains_every_flag() {
-    let help = Command::new(program()).arg("--help").output().unwrap();
+    let help = Command::new(program("cluster_client")).arg("--help").output().unwrap();
     let text = String::from_utf8(help.stdout).unwrap();
     for flag in [
         "--aeron-dir <D>",
@@ -71,7 +42,7 @@ fn help_explains_every_flag() {
         assert!(text.contains(flag), "{flag} is not in {text}");
     }
     assert!(help.status.success());
-    let refused = Command::new(program()).args(["--aeron-dir", "x", "--length", "7"]).output().unwrap();
+    let refused = Command::new(program("cluster_client")).args(["--aeron-dir", "x", "--length", "7"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
 }
 

@@ -10,8 +10,10 @@ use aeron_cluster::testing::{Java, PATIENCE, Process, TestCluster};
 /// Compiling the Java sources of Aeron takes its time on a loaded machine, and prints nothing meanwhile.
 const COMPILATION: Duration = Duration::from_secs(300);
 
+/// The repository's root, from the tests of either package.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().find(|dir| dir.join("tests/java").is_dir()).unwrap().to_path_buf()
 }
 
 /// The programs of `tests/java` with Aeron 1.51.0.
