@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 
+use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{DriverKind, PATIENCE, Part, Process, TestCluster, type_id, wait_until};
 use support::{java_1_54, java_programs, run_java_client, start_java_services};
 
@@ -28,6 +29,21 @@ fn java_echo_on_one_member_with_the_java_driver() {
     cluster.wait_for_leader().unwrap();
     let result = run_java_client(&cluster, 0, &java, &[("echo.messages", "2000")]);
     assert!(result.contains(r#""received":2000,"bad":0"#), "{result}");
+}
+
+#[test]
+fn java_echo_on_one_member_with_a_driver_in_this_process() {
+    let java = java_programs();
+    let mut cluster = TestCluster::builder().driver(DriverKind::External).create().unwrap();
+    let context = DriverContext::new().dir(cluster.aeron_dir(0)).threading_mode(ThreadingMode::Shared);
+    let driver = MediaDriver::launch(context).unwrap();
+    cluster.start().unwrap();
+    let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
+    cluster.wait_for_leader().unwrap();
+    let result = run_java_client(&cluster, 0, &java, &[("echo.messages", "2000")]);
+    assert!(result.contains(r#""received":2000,"bad":0"#), "{result}");
+    cluster.shutdown().unwrap();
+    driver.close().unwrap();
 }
 
 #[test]
