@@ -1,7 +1,6 @@
 //! The cluster client with real clusters, whose service is the Java echo.
 #![cfg(feature = "testing")]
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::ErrorKind;
@@ -10,16 +9,13 @@ use aeron_cluster::client::{AeronCluster, Context, EgressListener, State};
 use aeron_cluster::codec::{AdminResponse, AdminResponseCode, EventCode, NewLeaderEvent, SessionEvent};
 use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster};
 
-fn java_programs() -> Java {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/java");
-    Java::aeron_all().unwrap().compile(&sources).unwrap()
-}
+mod support;
+use support::{java_1_54, java_programs, start_java_services};
 
 fn echo_cluster(members: usize, java: &Java) -> (TestCluster, Vec<Process>, usize) {
     let mut cluster =
         TestCluster::builder().members(members).property("aeron.cluster.session.timeout", "3s").start().unwrap();
-    let start = |member| cluster.start_java_service(member, 0, java, "EchoService").unwrap();
-    let services = (0..members).map(start).collect();
+    let services = start_java_services(&cluster, members, java, "EchoService");
     let leader = cluster.wait_for_leader().unwrap();
     (cluster, services, leader)
 }
@@ -124,6 +120,16 @@ fn echoes_of_one_member() {
     echo(&mut plain, &mut inbox, b"over another channel");
     echo(&mut client, &mut inbox, b"beside it");
     assert_eq!(inbox.states, []);
+}
+
+#[test]
+fn echoes_of_servers_at_1_54() {
+    let java = java_1_54();
+    let (cluster, _services, _) = echo_cluster(1, &java);
+    let mut client = AeronCluster::connect(context(&cluster, 0)).unwrap();
+    let mut inbox = Inbox::default();
+    echo(&mut client, &mut inbox, b"schema 17");
+    echo(&mut client, &mut inbox, &[17; 5_000]);
 }
 
 #[test]
