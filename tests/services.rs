@@ -21,7 +21,7 @@ fn services(cluster: &TestCluster, members: usize, name: &str) -> Vec<Process> {
 
 /// Runs the official Java client to its end. Returns its line of JSON.
 fn java_client(cluster: &TestCluster, java: &Java, messages: &str, reply: &str) -> String {
-    run_java_client(cluster, java, &[("echo.messages", messages), ("echo.reply", reply), ("echo.length", "3000")])
+    run_java_client(cluster, 0, java, &[("echo.messages", messages), ("echo.reply", reply), ("echo.length", "3000")])
 }
 
 /// Runs our client to its end, on the driver of a member. Returns its line of JSON.
