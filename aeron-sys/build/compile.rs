@@ -23,6 +23,7 @@ pub struct Native {
 
 pub fn compile(config: &Config, tree: &Path) -> Result<Native, String> {
     tools::check_cmake(config)?;
+    tools::check_make(config)?;
     tools::c_compiler()?;
     let (lib, target) =
         if config.driver { ("aeron_driver_static", "aeronmd_s") } else { ("aeron_static", "aeron_static") };

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 pub struct Config {
     pub manifest_dir: PathBuf,
     pub out_dir: PathBuf,
-    /// The triple for which is built, and whether it is the one that builds.
+    /// The triples that builds, and for which is built.
+    pub host: String,
     pub target: String,
-    pub native: bool,
     pub target_os: String,
     pub target_arch: String,
     pub pointer_width: String,
@@ -27,6 +27,8 @@ pub struct Config {
     /// More flags for the C compiler.
     pub c_flags: Vec<String>,
     pub cmake: OsString,
+    /// Whether CMake is told what to write.
+    pub cmake_generator: bool,
     pub cargo: OsString,
 }
 
@@ -35,12 +37,11 @@ impl Config {
         for path in ["build.rs", "build", "CMakeLists.txt"] {
             println!("cargo::rerun-if-changed={path}");
         }
-        let target = required("TARGET")?;
         Ok(Config {
             manifest_dir: required("CARGO_MANIFEST_DIR")?.into(),
             out_dir: required("OUT_DIR")?.into(),
-            native: required("HOST")? == target,
-            target,
+            host: required("HOST")?,
+            target: required("TARGET")?,
             target_os: required("CARGO_CFG_TARGET_OS")?,
             target_arch: required("CARGO_CFG_TARGET_ARCH")?,
             pointer_width: required("CARGO_CFG_TARGET_POINTER_WIDTH")?,
@@ -53,6 +54,7 @@ impl Config {
             include_dir: watched("AERON_INCLUDE_DIR").map(PathBuf::from),
             c_flags: c_flags()?,
             cmake: watched("CMAKE").unwrap_or_else(|| "cmake".into()),
+            cmake_generator: watched("CMAKE_GENERATOR").is_some(),
             cargo: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
         })
     }

@@ -28,7 +28,7 @@ pub fn check(config: &Config, system: &System) -> Result<Native, String> {
     for name in &names {
         library(config, &system.lib, name)?;
     }
-    let version = if config.native {
+    let version = if config.host == config.target {
         let version = ask_version(config, system)?;
         expect_version(config, &version, &format!("the library in AERON_LIB_DIR={}", system.lib.display()))?;
         version

@@ -29,6 +29,17 @@ pub fn check_cmake(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
+/// CMake writes makefiles where nobody tells it otherwise, and says little when there is no make.
+pub fn check_make(config: &Config) -> Result<(), String> {
+    let there = |name| Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if config.cmake_generator || config.host.contains("windows") || ["gmake", "make"].into_iter().any(there) {
+        return Ok(());
+    }
+    Err("building the Aeron C client needs make, and it cannot be run: install it (Debian and Ubuntu: `apt install make`, \
+         macOS: `xcode-select --install`), or set CMAKE_GENERATOR to what is to be used in its place, as `Ninja`"
+        .into())
+}
+
 /// The `(3, 25)` of `3.25.1`.
 fn major_minor(word: &str) -> Option<(u32, u32)> {
     let mut parts = word.split('.').map(str::parse);

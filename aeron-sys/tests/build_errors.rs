@@ -1,8 +1,9 @@
 //! What is missing or wrong is said in one sentence, with the remedy: the crate is built from a copy of the workspace,
 //! once for each thing that can be missing.
 
+use std::env;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,7 +29,9 @@ impl Build {
     fn check(&self) -> Result<(), String> {
         let mut command = Command::new(env!("CARGO"));
         command.args(["check", "--offline", "--color=never", "-p", "aeron-sys"]).args(&self.arguments);
-        for name in ["AERON_SOURCE_DIR", "AERON_LIB_DIR", "AERON_INCLUDE_DIR", "CMAKE", "CC", "DOCS_RS"] {
+        for name in
+            ["AERON_SOURCE_DIR", "AERON_LIB_DIR", "AERON_INCLUDE_DIR", "CMAKE", "CMAKE_GENERATOR", "CC", "DOCS_RS"]
+        {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -123,11 +126,27 @@ fn tools() {
     let none = Build::default().set("CMAKE", "/nowhere/cmake");
     assert_says(none, &["`/nowhere/cmake` cannot be run", "install CMake 3.22 or newer"]);
 
+    let none = Build::default().set("PATH", path_of(&["rustc", "cmake", "cc", "ld", "sh"]));
+    assert_says(none, &["needs make", "apt install make", "CMAKE_GENERATOR"]);
+
     let none = Build::default().set("CC", "/nowhere/cc");
     assert_says(none, &["needs a C compiler", "/nowhere/cc", "apt install gcc"]);
 
     let none = Build::default().set("LIBCLANG_PATH", "/nowhere/llvm").argument("--features=bindgen");
     assert_says(none, &["needs libclang", "apt install libclang-dev", "LIBCLANG_PATH"]);
+}
+
+/// A folder that has these programs alone.
+fn path_of(programs: &[&str]) -> PathBuf {
+    let folder = scratch().join("path");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("make a folder");
+    let path = env::var_os("PATH").expect("a PATH");
+    for program in programs {
+        let found = env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file());
+        symlink(found.expect("a program that every build needs"), folder.join(program)).expect("link a program");
+    }
+    folder
 }
 
 fn named_places() {
