@@ -16,24 +16,20 @@ use crate::{Error, ErrorKind, Result};
 const JAR_VARIABLE: &str = "AERON_ALL_JAR";
 const JAR_IN_MAVEN_CACHE: &str = ".m2/repository/io/aeron/aeron-all/1.51.0/aeron-all-1.51.0.jar";
 
+/// What Aeron needs of a virtual machine.
+const JVM_FLAGS: [&str; 4] =
+    ["--add-opens", "java.base/jdk.internal.misc=ALL-UNNAMED", "--add-opens", "java.base/java.util.zip=ALL-UNNAMED"];
 /// Small and quick to start: a test with three members runs up to nine of them on two cores.
-const JVM_FLAGS: [&str; 9] = [
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:-UsePerfData",
-    "-Xms32m",
-    "-Xmx256m",
-    "--add-opens",
-    "java.base/jdk.internal.misc=ALL-UNNAMED",
-    "--add-opens",
-    "java.base/java.util.zip=ALL-UNNAMED",
-];
+const SMALL: &[&str] = &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xms32m", "-Xmx256m"];
+/// As an operator would run it: all compilers, and a garbage collector without threads of its own that would compete.
+const FAST: &[&str] = &["-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xms512m", "-Xmx512m"];
 
 /// A Java virtual machine with a class path that has Aeron on it.
 #[derive(Debug, Clone)]
 pub struct Java {
     program: PathBuf,
     class_path: OsString,
+    flags: &'static [&'static str],
 }
 
 impl Java {
@@ -60,7 +56,13 @@ impl Java {
     ///
     /// [`ErrorKind::State`] when `java` is missing, with the remedy.
     pub fn with_class_path(class_path: impl Into<OsString>) -> Result<Java> {
-        Ok(Java { program: tool("java")?, class_path: class_path.into() })
+        Ok(Java { program: tool("java")?, class_path: class_path.into(), flags: SMALL })
+    }
+
+    /// The same, for what is measured: with every compiler of the virtual machine, and more memory.
+    #[must_use]
+    pub fn fast(&self) -> Java {
+        Java { flags: FAST, ..self.clone() }
     }
 
     /// Compiles the Java files of a directory; the result has their classes on its class path too.
@@ -80,7 +82,7 @@ impl Java {
         let mut class_path = classes.into_os_string();
         class_path.push(":");
         class_path.push(&self.class_path);
-        Ok(Java { program: self.program.clone(), class_path })
+        Ok(Java { class_path, ..self.clone() })
     }
 
     /// A command that runs `main_class` with system properties (`-Dname=value`). Arguments may be added to it.
@@ -90,7 +92,7 @@ impl Java {
         properties: impl IntoIterator<Item = (N, V)>,
     ) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(JVM_FLAGS);
+        command.args(self.flags).args(JVM_FLAGS);
         for (name, value) in properties {
             let mut define = OsString::from(format!("-D{}=", name.as_ref()));
             define.push(value);
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn properties_come_before_the_class() {
-        let java = Java { program: "java".into(), class_path: "a.jar".into() };
+        let java = Java { program: "java".into(), class_path: "a.jar".into(), flags: SMALL };
         let command = java.command("Main", [("x", "1")]);
         let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
         assert_eq!(args[JVM_FLAGS.len()..], ["-Dx=1", "-cp", "a.jar", "Main"]);
