@@ -31,7 +31,7 @@ impl Node {
     }
 
     fn with_properties(more: &[(&str, &str)]) -> Node {
-        let (memory, disk) = (WorkDir::in_memory().expect("directory"), WorkDir::on_disk().expect("directory"));
+        let (memory, disk) = (WorkDir::new().expect("directory"), WorkDir::new().expect("directory"));
         let ports = PortBlock::reserve().expect("ports");
         let driver = MediaDriver::launch(
             DriverContext::new()
@@ -262,7 +262,7 @@ fn a_full_disk_is_told_apart() {
 
 #[test]
 fn connecting_to_nobody_ends_in_time() {
-    let memory = WorkDir::in_memory().expect("directory");
+    let memory = WorkDir::new().expect("directory");
     let context = DriverContext::new().dir(memory.path().join("aeron")).threading_mode(ThreadingMode::Shared);
     let driver = MediaDriver::launch(context.term_buffer_length(64 * 1024)).expect("driver");
     let aeron = Aeron::connect(aeron_cluster::aeron::Context::new().dir(driver.dir())).expect("client");

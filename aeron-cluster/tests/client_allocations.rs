@@ -89,7 +89,7 @@ fn connect(aeron: &Aeron, ingress: &mut aeron::Subscription) -> (AeronCluster, P
 
 #[test]
 fn messages_cost_no_allocation() {
-    let dir = WorkDir::in_memory().unwrap();
+    let dir = WorkDir::new().unwrap();
     let context = DriverContext::new().dir(dir.path().join("driver")).threading_mode(ThreadingMode::Shared);
     let driver = MediaDriver::launch(context.timer_interval(Duration::from_millis(50))).unwrap();
     let aeron = Aeron::connect(aeron::Context::new().dir(driver.dir())).unwrap();

@@ -43,7 +43,7 @@ struct Host {
 
 impl Host {
     fn start() -> Self {
-        let dir = WorkDir::in_memory().unwrap();
+        let dir = WorkDir::new().unwrap();
         let context = DriverContext::new()
             .dir(dir.path().join("driver"))
             .threading_mode(ThreadingMode::Shared)

@@ -2,12 +2,14 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{Error, Result};
 
 const PREFIX: &str = "aeron-cluster-test-";
 const OWNER: &str = "owner";
+const ROOM_KILOBYTES: u64 = 1 << 20;
 
 /// A directory of one test, removed when dropped.
 ///
@@ -20,23 +22,14 @@ pub struct WorkDir {
 }
 
 impl WorkDir {
-    /// Makes a directory for what should be in memory: driver directories, mostly.
+    /// Makes a directory: in memory (`/dev/shm`) if there is room for a cluster, else below Cargo's target directory.
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::Io`] naming the path.
-    pub fn in_memory() -> Result<WorkDir> {
-        let shm = Path::new("/dev/shm");
-        if shm.is_dir() { WorkDir::create(shm) } else { WorkDir::create(&std::env::temp_dir()) }
-    }
-
-    /// Makes a directory for what may grow: archives and cluster directories. It is below Cargo's target directory.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::ErrorKind::Io`] naming the path.
-    pub fn on_disk() -> Result<WorkDir> {
-        WorkDir::create(&target_dir().join("tmp"))
+    pub fn new() -> Result<WorkDir> {
+        let memory = Path::new("/dev/shm");
+        if has_room(memory) { WorkDir::create(memory) } else { WorkDir::create(&target_dir().join("tmp")) }
     }
 
     /// Where it is.
@@ -72,6 +65,14 @@ impl Drop for WorkDir {
     }
 }
 
+/// Containers often give `/dev/shm` no more than 64 MB, which a driver and an archive fill.
+fn has_room(dir: &Path) -> bool {
+    let Ok(df) = Command::new("df").arg("-Pk").arg(dir).stderr(Stdio::null()).output() else { return false };
+    let text = String::from_utf8_lossy(&df.stdout);
+    let available = text.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    df.status.success() && available.is_some_and(|kilobytes| kilobytes > ROOM_KILOBYTES)
+}
+
 fn sweep(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else { return };
     for entry in entries.flatten() {
@@ -102,8 +103,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_missing_directory_has_no_room() {
+        assert!(!has_room(Path::new("/no/such/directory")));
+    }
+
+    #[test]
     fn a_dropped_directory_and_one_without_an_owner_are_removed() {
-        let outer = WorkDir::on_disk().unwrap();
+        let outer = WorkDir::new().unwrap();
         let dead = outer.path().join(format!("{PREFIX}0-0"));
         fs::create_dir(&dead).unwrap();
         fs::write(dead.join(OWNER), "").unwrap();

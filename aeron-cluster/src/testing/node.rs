@@ -79,29 +79,27 @@ pub(super) struct Node {
     id: usize,
     settings: Arc<Settings>,
     ports: PortBlock,
-    memory: WorkDir,
-    disk: WorkDir,
+    dir: WorkDir,
     /// By [`Part`].
     processes: [Option<Process>; 3],
 }
 
 impl Node {
     pub(super) fn new(id: usize, settings: Arc<Settings>) -> Result<Node> {
-        let (memory, disk) = (WorkDir::in_memory()?, WorkDir::on_disk()?);
-        let ports = PortBlock::reserve()?;
-        Ok(Node { id, settings, ports, memory, disk, processes: [None, None, None] })
+        let (dir, ports) = (WorkDir::new()?, PortBlock::reserve()?);
+        Ok(Node { id, settings, ports, dir, processes: [None, None, None] })
     }
 
     pub(super) fn aeron_dir(&self) -> PathBuf {
-        self.memory.path().join("aeron")
+        self.dir.path().join("aeron")
     }
 
     pub(super) fn archive_dir(&self) -> PathBuf {
-        self.disk.path().join("archive")
+        self.dir.path().join("archive")
     }
 
     pub(super) fn cluster_dir(&self) -> PathBuf {
-        self.disk.path().join("cluster")
+        self.dir.path().join("cluster")
     }
 
     pub(super) fn ingress_endpoint(&self) -> String {
