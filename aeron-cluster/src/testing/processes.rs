@@ -40,8 +40,8 @@ impl Process {
         let mut tied = tied_to_this_process(command);
         std::os::unix::process::CommandExt::process_group(&mut tied, 0);
         tied.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = spawn_from_lasting_thread(tied)
-            .map_err(|error| Error::from(error).context(format!("cannot start {name}: {command:?}")))?;
+        let starting = format!("cannot start {name} with {:?}", tied.get_program());
+        let mut child = spawn_from_lasting_thread(tied).map_err(|error| Error::from(error).context(starting))?;
         let output = Arc::new(Output::default());
         if let Some(stdout) = child.stdout.take() {
             Output::drain(&output, stdout);
