@@ -30,10 +30,10 @@ impl FragmentAssembler {
     where
         F: FnOnce(&[u8], &Header<'_>) -> Action,
     {
-        let values = header.values();
-        if FrameFlags(values.flags).contains(FrameFlags::UNFRAGMENTED) {
+        if header.flags().contains(FrameFlags::UNFRAGMENTED) {
             return delegate(fragment, header);
         }
+        let values = header.values();
         self.sessions.entry(values.session_id).or_default().on_fragment(fragment, header, values, delegate)
     }
 

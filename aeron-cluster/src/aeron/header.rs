@@ -92,8 +92,12 @@ impl Header<'_> {
     }
 
     /// The frame's flags.
+    #[inline]
     pub fn flags(&self) -> FrameFlags {
-        FrameFlags(self.values().flags)
+        match &self.source {
+            Source::Native(raw) => FrameFlags(read_frame(*raw).frame.flags),
+            Source::Values { values, .. } => FrameFlags(values.flags),
+        }
     }
 
     /// The frame's type, `HDR_TYPE_DATA` (1) for every message.
@@ -173,13 +177,20 @@ pub(crate) fn payload_length(frame_length: i32) -> usize {
     (frame_length as usize).saturating_sub(DATA_HEADER_LENGTH)
 }
 
-fn read_native(raw: *mut sys::aeron_header_t) -> HeaderValues {
+#[inline]
+fn read_frame(raw: *mut sys::aeron_header_t) -> sys::aeron_header_values_t {
     let mut values = MaybeUninit::<sys::aeron_header_values_t>::zeroed();
     // SAFETY: `raw` is live (see `Header::from_raw`) and the struct is plain C data for which zero is a value.
-    let (values, position) = unsafe {
+    unsafe {
         sys::aeron_header_values(raw, values.as_mut_ptr());
-        (values.assume_init(), sys::aeron_header_position(raw))
-    };
+        values.assume_init()
+    }
+}
+
+fn read_native(raw: *mut sys::aeron_header_t) -> HeaderValues {
+    let values = read_frame(raw);
+    // SAFETY: `raw` is live (see `Header::from_raw`).
+    let position = unsafe { sys::aeron_header_position(raw) };
     let frame = values.frame;
     HeaderValues {
         frame_length: frame.frame_length,
