@@ -1,5 +1,7 @@
 //! Where the container's errors go: the mark file, the error counter, the events, and the user.
 
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,7 +31,8 @@ impl ErrorSink {
 
     /// Records an error and counts it.
     pub(super) fn count(&self, error: &Error) {
-        if let Some(counter) = self.counter.get() {
+        // The driver may have given the id of a closed counter to somebody else.
+        if let Some(counter) = self.counter.get().filter(|counter| !counter.is_closed()) {
             counter.increment();
         }
         self.record(error);
@@ -41,12 +44,20 @@ impl ErrorSink {
         let text = format!("{:?}: {error}", error.kind());
         let recorded = self.log.record(epoch_ms(), &text);
         if self.handler.is_none() || !recorded {
-            eprintln!("aeron-cluster: {text}");
+            print(&text);
         }
-        if let Some(handler) = &self.handler {
-            handler(error);
+        if let Some(handler) = &self.handler
+            && catch_unwind(AssertUnwindSafe(|| handler(error))).is_err()
+        {
+            // It must not keep the container from ending in order, which may be what it was told of.
+            print("the error handler panicked");
         }
     }
+}
+
+/// Prints to standard error. Unlike `eprintln!` it does not panic where nobody reads.
+fn print(text: &str) {
+    let _nobody_reads = writeln!(std::io::stderr(), "aeron-cluster: {text}");
 }
 
 /// Milliseconds since the epoch.
