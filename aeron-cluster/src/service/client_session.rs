@@ -20,6 +20,8 @@ pub struct ClientSession {
     response_channel: String,
     encoded_principal: Vec<u8>,
     is_closing: Cell<bool>,
+    /// Until the log brings its end.
+    is_open: bool,
     egress: Rc<Egress>,
     state: Rc<State>,
 }
@@ -41,6 +43,7 @@ impl ClientSession {
             response_channel: response_channel.to_owned(),
             encoded_principal: encoded_principal.to_vec(),
             is_closing: Cell::new(false),
+            is_open: true,
             egress: Rc::default(),
             state: Rc::clone(state),
         }
@@ -74,13 +77,13 @@ impl ClientSession {
     /// Asks the cluster to end the session. The end comes as
     /// [`on_session_close`](super::ClusteredService::on_session_close).
     ///
-    /// Idles through at most three attempts. Asking again changes nothing.
+    /// Idles through at most three attempts. Asking again changes nothing, nor does asking after the end.
     ///
     /// # Errors
     ///
     /// Why the request was not taken; retry it if [`is_retryable`](OfferError::is_retryable).
     pub fn close(&self) -> Result<(), OfferError> {
-        if self.is_closing.get() {
+        if self.is_closing.get() || !self.is_open {
             return self.state.check_sending_allowed();
         }
         self.state.close_session(self.id)?;
@@ -130,7 +133,7 @@ impl ClientSession {
             Sending::Real => {
                 let publication = self.egress.publication()?;
                 let header = self.header().encode();
-                let claim = publication.try_claim(header.len() + length)?;
+                let claim = publication.try_claim(header.len().saturating_add(length))?;
                 Ok(claim.with_hidden_start(&header))
             }
         }
@@ -149,6 +152,13 @@ impl ClientSession {
     /// Closes the publication to the client, or gives up adding it.
     pub(super) fn disconnect(&mut self) {
         self.egress = Rc::default();
+    }
+
+    /// The log brought the session's end.
+    pub(super) fn end(&mut self) {
+        self.disconnect();
+        self.is_open = false;
+        self.reset_closing();
     }
 
     pub(super) fn reset_closing(&self) {

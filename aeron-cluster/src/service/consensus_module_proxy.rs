@@ -47,22 +47,29 @@ impl ConsensusModuleProxy {
         length: usize,
     ) -> Result<BufferClaim<'_>, OfferError> {
         let header = header.encode();
-        let claim = self.publication.try_claim(header.len() + length)?;
+        let claim = self.publication.try_claim(header.len().saturating_add(length))?;
         Ok(claim.with_hidden_start(&header))
     }
 
     /// Turns a reason that will not pass into an error in Java's words.
     pub(super) fn check(&self, reason: OfferError) -> Result<()> {
-        let message = match reason {
+        let (kind, message) = match reason {
             OfferError::BackPressured | OfferError::AdminAction => return Ok(()),
-            OfferError::NotConnected => "publication is not connected".to_owned(),
-            OfferError::Closed => "publication is closed".to_owned(),
+            OfferError::NotConnected => (ErrorKind::NotConnected, "publication is not connected".to_owned()),
+            OfferError::Closed => (ErrorKind::Closed, "publication is closed".to_owned()),
             OfferError::MaxPositionExceeded => {
-                format!("publication at max position: term-length={}", self.publication.term_buffer_length())
+                let term_length = self.publication.term_buffer_length();
+                (ErrorKind::Closed, format!("publication at max position: term-length={term_length}"))
             }
-            other => format!("publication refused: {other}"),
+            other => {
+                let (message, packet) = (self.publication.max_message_length(), self.publication.max_payload_length());
+                let text = format!(
+                    "message to the consensus module refused: {other}; \
+                     with its header an offer takes at most {message} bytes and a claim {packet}"
+                );
+                (ErrorKind::InvalidArgument, text)
+            }
         };
-        let kind = if reason == OfferError::NotConnected { ErrorKind::NotConnected } else { ErrorKind::Closed };
         Err(Error::new(kind, message))
     }
 }

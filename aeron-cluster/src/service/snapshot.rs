@@ -77,6 +77,12 @@ impl SnapshotImage {
     }
 }
 
+impl std::fmt::Debug for SnapshotImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SnapshotImage").field(&self.image).finish()
+    }
+}
+
 /// A snapshot being taken. What is sent here is recorded by the archive.
 pub struct SnapshotPublication {
     publication: ExclusivePublication,
@@ -141,8 +147,19 @@ impl SnapshotPublication {
             OfferError::MaxPositionExceeded => {
                 format!("publication at max position: term-length={}", self.publication.term_buffer_length())
             }
-            other => format!("snapshot message of {length} bytes refused: {other}"),
+            other => {
+                let longest = self.max_message_length();
+                format!(
+                    "snapshot message of {length} bytes refused: {other}; the longest has {longest} bytes: write several"
+                )
+            }
         };
         Error::new(ErrorKind::NotConnected, message)
+    }
+}
+
+impl std::fmt::Debug for SnapshotPublication {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SnapshotPublication").field(&self.publication).finish()
     }
 }
