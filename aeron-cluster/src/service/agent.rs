@@ -1,5 +1,7 @@
 //! The duty cycle of the container: what it hears from the consensus module, and when it reads the log.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,9 +17,9 @@ use super::recovery_state::{RecoveryState, find_commit_position};
 use super::service_adapter::ServiceAdapter;
 use super::snapshot_loader::protocol_error;
 use super::state::State;
-use super::stop::{Fault, Outcome, Stop};
+use super::stop::{Fault, Outcome, Stop, panic_text};
 use super::{Cluster, ClusteredService, Role, Termination};
-use crate::aeron::{Action, ChannelUri, NULL_VALUE, Publication, Subscription};
+use crate::aeron::{Action, ChannelUri, IdleStrategy, NULL_VALUE, Publication, Subscription};
 use crate::codec::{ActionFlags, ControlEvent, JoinLog};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -40,6 +42,24 @@ impl Parts {
         let publication = concluded.aeron.add_publication(channel, settings.consensus_module_stream_id)?;
         let subscription = concluded.aeron.add_subscription(channel, settings.service_stream_id)?;
         Ok(Parts { concluded, publication, subscription, close_requested })
+    }
+
+    /// Makes the service and runs it until it ends. On the container's thread.
+    pub(super) fn run<S: ClusteredService>(self, make_service: impl FnOnce() -> S) -> Result<Termination> {
+        match catch_unwind(AssertUnwindSafe(make_service)) {
+            Ok(service) => Agent::new(self, service).run(),
+            Err(payload) => self.fail(panicked("making the service", payload.as_ref())),
+        }
+    }
+
+    /// Ends a container that has no service.
+    fn fail(self, error: Error) -> Result<Termination> {
+        let Concluded { errors, mark_file, termination_hook, .. } = self.concluded;
+        errors.count(&error);
+        run_hook(termination_hook, &error, &errors);
+        // The file says so as well as it can: the error that matters is the one being returned.
+        let _ = mark_file.signal_failed_start();
+        Err(error)
     }
 }
 
@@ -90,6 +110,7 @@ pub(super) struct Agent<S> {
     termination: Option<TerminationPosition>,
     requested_ack_position: Option<i64>,
     termination_hook: Option<TerminationHook>,
+    idle_strategy: Box<dyn IdleStrategy + Send>,
     errors: Arc<ErrorSink>,
     mark_file: Arc<ClusterMarkFile>,
 }
@@ -100,8 +121,16 @@ impl<S: ClusteredService> Agent<S> {
         let log = LogAdapter::new(concluded.settings.log_fragment_limit);
         let (errors, mark_file) = (concluded.errors, concluded.mark_file);
         let proxy = ConsensusModuleProxy::new(publication);
-        let state =
-            State::new(concluded.aeron, concluded.settings, errors.clone(), mark_file.clone(), proxy, close_requested);
+        let [idle_strategy, waiting_strategy] = concluded.idle_strategies;
+        let state = State::new(
+            concluded.aeron,
+            concluded.settings,
+            errors.clone(),
+            mark_file.clone(),
+            proxy,
+            waiting_strategy,
+            close_requested,
+        );
         Agent {
             log,
             control: ServiceAdapter::new(subscription),
@@ -110,6 +139,7 @@ impl<S: ClusteredService> Agent<S> {
             termination: None,
             requested_ack_position: None,
             termination_hook: concluded.termination_hook,
+            idle_strategy,
             errors,
             mark_file,
         }
@@ -117,17 +147,26 @@ impl<S: ClusteredService> Agent<S> {
 
     /// Runs the service until it ends, and says how it did.
     pub(super) fn run(mut self) -> Result<Termination> {
-        let mut idle_strategy = (self.state().settings.idle_strategy)();
-        let stop = match self.start() {
-            Err(stop) => stop,
-            Ok(()) => loop {
-                match self.do_work() {
-                    Ok(work_count) => idle_strategy.idle(work_count),
-                    Err(stop) => break stop,
-                }
-            },
+        // What is left half done belongs to the agent, which does nothing after this but end.
+        let stop = match catch_unwind(AssertUnwindSafe(|| self.work())) {
+            Ok(stop) => stop,
+            Err(payload) => Stop::Failed(panicked("the container", payload.as_ref())),
         };
         self.close(stop)
+    }
+
+    /// Works until there is a reason to end. Only user code that is no callback of the service can panic here: an idle
+    /// strategy, a version validator.
+    fn work(&mut self) -> Stop {
+        if let Err(stop) = self.start() {
+            return stop;
+        }
+        loop {
+            match self.do_work() {
+                Ok(work_count) => self.idle_strategy.idle(work_count),
+                Err(stop) => return stop,
+            }
+        }
     }
 
     /// Waits for the consensus module, recovers the state, and starts the service. Mirrors `onStart`.
@@ -157,19 +196,19 @@ impl<S: ClusteredService> Agent<S> {
         let cause = stop.cause();
         if let Some(cause) = &cause {
             tracing::info!("the container ends: {cause}");
-            if !matches!(stop, Stop::Terminated { expected: true }) {
-                self.errors.record(cause);
+            match &stop {
+                Stop::Failed(error) => self.errors.count(error),
+                Stop::Terminated { expected: true } => {}
+                _ => self.errors.record(cause),
             }
-            if let Some(hook) = self.termination_hook.take() {
-                self.run_hook(|| hook(cause));
-            }
+            run_hook(self.termination_hook.take(), cause, &self.errors);
         }
         self.state().refuse_sends();
         if !matches!(stop, Stop::Aborted) {
             self.core.terminate_service();
         }
         self.log.close();
-        let forced = self.mark_file.signal_terminated();
+        let forced = self.mark_file.signal_terminated().inspect_err(|error| self.errors.count(error));
         // Closes the publications, the subscriptions and, unless the user keeps a clone, the client.
         drop(self);
         match stop {
@@ -178,12 +217,6 @@ impl<S: ClusteredService> Agent<S> {
             Stop::Terminated { expected: false } => Ok(Termination::Unexpected),
             Stop::Failed(error) => Err(error),
             Stop::Aborted => Err(cause.unwrap_or_else(|| Error::new(ErrorKind::DriverDead, "Aeron closed"))),
-        }
-    }
-
-    fn run_hook(&self, hook: impl FnOnce()) {
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(hook)).is_err() {
-            self.errors.count(&Error::new(ErrorKind::Terminated, "the termination hook panicked"));
         }
     }
 
@@ -208,19 +241,22 @@ impl<S: ClusteredService> Agent<S> {
         };
         let failure = match started {
             Ok(()) => None,
-            Err(Fault::Stop(stop)) => return Err(stop.into()),
-            Err(Fault::Error(error) | Fault::Survivable(error)) => Some(error),
+            // A container that was closed may be followed by another, whose acknowledgement is still awaited.
+            Err(Fault::Stop(stop @ (Stop::Closed | Stop::Aborted))) => return Err(stop.into()),
+            Err(fault) => Some(fault),
         };
         let client_id = self.state().aeron.client_id();
-        self.core.ack(recovery.log_position, if failure.is_none() { client_id } else { NULL_VALUE })?;
+        let acknowledged = self.core.ack(recovery.log_position, if failure.is_none() { client_id } else { NULL_VALUE });
         match failure {
-            None => Ok(()),
-            Some(error) => Err(Stop::Failed(error.context(format!(
-                "failed to start service={service_id} leadershipTermId={} logPosition={} clusterTime={} \
-                 snapshotRecordingId={snapshot_recording_id}",
-                recovery.leadership_term_id, recovery.log_position, recovery.timestamp
-            )))
-            .into()),
+            None => acknowledged,
+            Some(Fault::Error(error) | Fault::Survivable(error)) => Err(error
+                .context(format!(
+                    "failed to start service={service_id} leadershipTermId={} logPosition={} clusterTime={} \
+                     snapshotRecordingId={snapshot_recording_id}",
+                    recovery.leadership_term_id, recovery.log_position, recovery.timestamp
+                ))
+                .into()),
+            Some(stop) => Err(stop),
         }
     }
 
@@ -277,9 +313,9 @@ impl<S: ClusteredService> Agent<S> {
                 tracing::info!(?event, "termination position");
                 // A consensus module before 1.53 does not say, and waits.
                 let ack_required = event.ack_required.unwrap_or(true);
-                *termination = Some(TerminationPosition { position: event.log_position, ack_required });
+                *termination = valid(event.log_position).map(|position| TerminationPosition { position, ack_required });
             }
-            Ok(ControlEvent::RequestServiceAck(event)) => *requested_ack_position = Some(event.log_position),
+            Ok(ControlEvent::RequestServiceAck(event)) => *requested_ack_position = valid(event.log_position),
             Ok(_) => {}
             Err(error) => failure = Some(protocol_error(error)),
         })?;
@@ -293,6 +329,11 @@ impl<S: ClusteredService> Agent<S> {
                 self.core.count(&error.context("failed to join active log, will retry"));
                 self.active_log = Some(active_log);
                 Ok(())
+            }
+            // Where the failure policy goes on, the log is still to be joined.
+            Err(fault) if !self.log.is_joined() => {
+                self.active_log = Some(active_log);
+                Err(fault)
             }
             result => result,
         }
@@ -440,6 +481,10 @@ impl<S: ClusteredService> Agent<S> {
     fn fatal(&self, fault: Fault) -> Stop {
         match fault {
             Fault::Stop(stop) => stop,
+            Fault::Error(error) | Fault::Survivable(error) if self.core.is_aborted() => {
+                self.core.count(&error);
+                Stop::Aborted
+            }
             Fault::Error(error) | Fault::Survivable(error) => Stop::Failed(error),
         }
     }
@@ -449,7 +494,24 @@ impl<S: ClusteredService> Agent<S> {
     }
 }
 
+fn run_hook(hook: Option<TerminationHook>, cause: &Error, errors: &ErrorSink) {
+    let Some(hook) = hook else { return };
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook(cause))) {
+        errors.count(&panicked("the termination hook", payload.as_ref()));
+    }
+}
+
+fn panicked(what: &str, payload: &(dyn Any + Send)) -> Error {
+    Error::new(ErrorKind::Terminated, format!("{what} panicked: {}", panic_text(payload)))
+}
+
+/// A position that the consensus module sent, if it is one.
+fn valid(position: i64) -> Option<i64> {
+    (position != NULL_VALUE).then_some(position)
+}
+
 /// Whether the driver refused a registration: Java's `RegistrationException`.
 fn is_registration(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Registration | ErrorKind::ResourceTemporarilyUnavailable)
+    use ErrorKind::{Registration, ResourceTemporarilyUnavailable, StorageSpace};
+    matches!(error.kind(), Registration | ResourceTemporarilyUnavailable | StorageSpace)
 }

@@ -33,8 +33,9 @@ pub trait ClusteredService {
     /// own part of the snapshot, and the service reads what it wrote in
     /// [`on_take_snapshot`](Self::on_take_snapshot).
     ///
-    /// Sending and timers are not allowed here. An error or a panic is acknowledged as a failed start, after which the
-    /// consensus module and all services of the node end.
+    /// Sending and timers are not allowed here. An error, a panic or [`Cluster::terminate`] is acknowledged as a failed
+    /// start, after which the consensus module and all services of the node end. A start that is cut short because the
+    /// container is closed is not acknowledged: the consensus module waits for the next container.
     fn on_start(&mut self, cluster: &Cluster, snapshot: Option<&mut SnapshotImage>) -> Result<(), ServiceError>;
 
     /// A client connected.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use super::agent::{Agent, Parts};
+use super::agent::Parts;
 use super::{ClusteredService, Context};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -24,7 +24,8 @@ pub enum Termination {
 ///
 /// The consensus module may be started before or after it: the container waits for it. The container ends by itself when
 /// the consensus module says so or is gone, when the media driver dies, and when the service fails;
-/// [`wait`](Self::wait) tells how. Dropping it closes it.
+/// [`wait`](Self::wait) tells how. Dropping it closes it and waits for the end.
+#[must_use = "dropping it closes the container"]
 pub struct ClusteredServiceContainer {
     thread: Option<JoinHandle<Result<Termination>>>,
     closer: Closer,
@@ -67,15 +68,19 @@ impl ClusteredServiceContainer {
         let close_requested = Arc::new(AtomicBool::new(false));
         let concluded = context.conclude()?;
         let name = concluded.settings.service_name.clone();
-        let mark_file = concluded.mark_file.clone();
-        let parts = Parts::new(concluded, close_requested.clone()).inspect_err(|_| {
-            // The file says so as well as it can: the error that matters is the one being returned.
-            let _ = mark_file.signal_failed_start();
-        })?;
-        let thread = std::thread::Builder::new()
-            .name(name)
-            .spawn(move || Agent::new(parts, make_service()).run())
-            .map_err(|error| Error::from(error).context("cannot start the container's thread"))?;
+        let (mark_file, errors) = (concluded.mark_file.clone(), concluded.errors.clone());
+        let thread = Parts::new(concluded, close_requested.clone())
+            .and_then(|parts| {
+                std::thread::Builder::new()
+                    .name(name)
+                    .spawn(move || parts.run(make_service))
+                    .map_err(|error| Error::from(error).context("cannot start the container's thread"))
+            })
+            .inspect_err(|error| {
+                errors.record(error);
+                // The file says so as well as it can: the error that matters is the one being returned.
+                let _ = mark_file.signal_failed_start();
+            })?;
         Ok(ClusteredServiceContainer { thread: Some(thread), closer: Closer { close_requested } })
     }
 
@@ -98,7 +103,8 @@ impl ClusteredServiceContainer {
         self.join()
     }
 
-    /// Ends the container and waits for it: within a second, unless a callback of the service does not return.
+    /// Ends the container and waits for it: within a second, unless a callback of the service does not return, or an
+    /// archive that is asked for a snapshot does not answer.
     ///
     /// # Errors
     ///
@@ -109,7 +115,14 @@ impl ClusteredServiceContainer {
     }
 
     fn join(&mut self) -> Result<Termination> {
-        match self.thread.take().map(JoinHandle::join) {
+        let thread = self.thread.take();
+        if thread.as_ref().is_some_and(|thread| thread.thread().id() == std::thread::current().id()) {
+            return Err(Error::new(
+                ErrorKind::State,
+                "a container cannot wait for its own thread: close it from a callback or a hook with a Closer",
+            ));
+        }
+        match thread.map(JoinHandle::join) {
             Some(Ok(result)) => result,
             Some(Err(_)) => Err(Error::new(ErrorKind::Terminated, "the container's thread panicked")),
             None => Ok(Termination::Closed),

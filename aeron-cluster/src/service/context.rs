@@ -21,6 +21,7 @@ const MARK_FILE_WAIT: Duration = Duration::from_secs(12);
 
 /// What to do when a callback panics or the log cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum FailurePolicy {
     /// The node ends, in order, and what failed is not consumed: a replica that applied half a message must not go on.
     #[default]
@@ -79,6 +80,8 @@ pub(super) struct Concluded {
     pub(super) errors: Arc<ErrorSink>,
     pub(super) mark_file: Arc<ClusterMarkFile>,
     pub(super) termination_hook: Option<TerminationHook>,
+    /// One for the container's thread, one for callbacks that wait.
+    pub(super) idle_strategies: [Box<dyn IdleStrategy + Send>; 2],
 }
 
 impl Default for Context {
@@ -321,6 +324,8 @@ impl Context {
         if settings.service_name.is_empty() {
             settings.service_name = format!("clustered-service-{}-{}", settings.cluster_id, settings.service_id);
         }
+        // Before anything is claimed: it is user code, and may panic.
+        let idle_strategies = [(settings.idle_strategy)(), (settings.idle_strategy)()];
         let mut mark_file = self.open_mark_file()?;
         let error_handler = self.error_handler.take();
         let errors = Arc::new(ErrorSink::new(mark_file.error_log().clone(), error_handler));
@@ -331,10 +336,12 @@ impl Context {
                 errors,
                 mark_file: Arc::new(mark_file),
                 termination_hook: self.termination_hook,
+                idle_strategies,
             }),
             Err(error) => {
                 errors.record(&error);
-                mark_file.signal_failed_start()?;
+                // The file says so as well as it can: the error that matters is the one being returned.
+                let _ = mark_file.signal_failed_start();
                 Err(error)
             }
         }
@@ -412,6 +419,10 @@ impl Settings {
         if self.log_fragment_limit == 0 {
             return invalid("log fragment limit must be at least 1: 0".to_owned());
         }
+        if self.service_stream_id == self.consensus_module_stream_id {
+            let stream_id = self.service_stream_id;
+            return invalid(format!("the streams to and from the consensus module must differ: {stream_id}"));
+        }
         for (name, channel) in [
             ("control", &self.control_channel),
             ("replay", &self.replay_channel),
@@ -428,7 +439,8 @@ impl Settings {
 
     /// The stream on which the archive answers this service.
     pub(super) fn archive_response_stream_id(&self) -> i32 {
-        self.archive_response_stream_id.unwrap_or(self.cluster_id * 100 + 100 + 20 + self.service_id + 1)
+        self.archive_response_stream_id
+            .unwrap_or_else(|| self.cluster_id.wrapping_mul(100).wrapping_add(121 + self.service_id))
     }
 
     /// The archive's control channel with an alias that names this service and `end`, the end of the channel.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::lifecycle::Lifecycle;
 use super::snapshot_loader::protocol_error;
-use super::stop::{Fault, Outcome, Stop};
+use super::stop::{Fault, Outcome, Stop, panic_text};
 use super::{ClientSession, Cluster, ClusteredService, FailurePolicy, NewLeadershipTermEvent, Role};
 use crate::aeron::{Header, NULL_VALUE};
 use crate::codec::{
@@ -121,7 +121,7 @@ impl<S: ClusteredService> Core<S> {
             ));
             return Ok(());
         };
-        session.disconnect();
+        session.end();
         self.call("on_session_close", |service, cluster| {
             service.on_session_close(cluster, &session, event.timestamp, event.close_reason);
         })
@@ -142,7 +142,13 @@ impl<S: ClusteredService> Core<S> {
             Err(fault) => (NULL_VALUE, Some(fault)),
         };
         tracing::info!(log_position = event.log_position, recording_id, "acknowledging a snapshot");
-        self.ack(event.log_position, recording_id)?;
+        if let Err(fault) = self.ack(event.log_position, recording_id) {
+            // It must not hide what went wrong first.
+            if let Some(Fault::Error(error) | Fault::Survivable(error)) = &failure {
+                self.count(error);
+            }
+            return Err(fault);
+        }
         match failure {
             None => Ok(()),
             Some(Fault::Error(error) | Fault::Survivable(error)) if error.kind() == ErrorKind::StorageSpace => {
@@ -156,12 +162,8 @@ impl<S: ClusteredService> Core<S> {
         let state = &self.cluster.state;
         let ours = state.settings.app_version;
         if !self.is_version_compatible(event.app_version) {
-            let error = Error::new(
-                ErrorKind::Protocol,
-                format!("incompatible version: {ours} log={}", text(event.app_version)),
-            );
-            self.count(&error);
-            return Err(Stop::Failed(error).into());
+            let message = format!("incompatible version: {ours} log={}", text(event.app_version));
+            return Err(Stop::Failed(Error::new(ErrorKind::Protocol, message)).into());
         }
         state.leadership_term_id.set(event.leadership_term_id);
         self.advance(event.log_position, event.timestamp);
@@ -229,13 +231,19 @@ impl<S: ClusteredService> Core<S> {
         Ok(())
     }
 
-    /// Passes some time where the agent itself waits.
-    pub(super) fn idle(&mut self, work_count: usize) -> Outcome<()> {
+    /// Passes some time where the agent itself waits. A failure of the background work is settled here: what is being
+    /// waited for is not what failed.
+    pub(super) fn idle(&mut self, work_count: usize) -> Result<(), Stop> {
         if self.cluster.state.idle(work_count).is_err() {
-            return Err(self.cluster.state.take_stop().unwrap_or(Stop::Closed).into());
+            return Err(self.cluster.state.take_stop().unwrap_or(Stop::Closed));
         }
-        if self.is_active && work_count == 0 {
-            self.background_work(Instant::now())?;
+        if self.is_active
+            && !self.panicked
+            && work_count == 0
+            && let Err(fault) = self.background_work(Instant::now())
+            && let Some(stop) = self.settle(fault)
+        {
+            return Err(stop);
         }
         Ok(())
     }
@@ -245,8 +253,11 @@ impl<S: ClusteredService> Core<S> {
     pub(super) fn settle(&self, fault: Fault) -> Option<Stop> {
         match fault {
             Fault::Stop(stop) => Some(stop),
-            Fault::Error(error) if self.cluster.state.settings.failure_policy == FailurePolicy::Terminate => {
+            Fault::Error(error) | Fault::Survivable(error) if self.is_aborted() => {
                 self.count(&error);
+                Some(Stop::Aborted)
+            }
+            Fault::Error(error) if self.cluster.state.settings.failure_policy == FailurePolicy::Terminate => {
                 Some(Stop::Failed(error))
             }
             Fault::Error(error) | Fault::Survivable(error) => {
@@ -254,6 +265,11 @@ impl<S: ClusteredService> Core<S> {
                 None
             }
         }
+    }
+
+    /// Whether what fails now fails because the media driver died. A panic is the service's own.
+    pub(super) fn is_aborted(&self) -> bool {
+        !self.panicked && self.cluster.state.aeron.is_closed()
     }
 
     pub(super) fn count(&self, error: &Error) {
@@ -288,18 +304,29 @@ impl<S: ClusteredService> Core<S> {
                 None => Ok(value),
                 Some(stop) => Err(stop.into()),
             },
-            Err(payload) => Err(self.panicked(name, payload.as_ref()).into()),
+            Err(payload) => Err(self.after_panic(name, payload.as_ref())),
         }
     }
 
     #[cold]
+    fn after_panic(&mut self, name: &str, payload: &(dyn Any + Send)) -> Fault {
+        let error = self.panicked(name, payload);
+        if self.panicked {
+            return error.into();
+        }
+        // The panic alone does not end the agent, but a reason to end found before it does.
+        match self.cluster.state.take_stop() {
+            None => error.into(),
+            Some(stop) => {
+                self.count(&error);
+                stop.into()
+            }
+        }
+    }
+
     fn panicked(&mut self, name: &str, payload: &(dyn Any + Send)) -> Error {
         self.panicked = self.cluster.state.settings.failure_policy == FailurePolicy::Terminate;
-        let what = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a payload that is no text".to_owned());
+        let what = panic_text(payload);
         let position = self.cluster.log_position();
         Error::new(ErrorKind::Terminated, format!("service panicked in {name} at log position {position}: {what}"))
     }

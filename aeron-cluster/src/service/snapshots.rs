@@ -1,6 +1,6 @@
 //! Snapshots from the agent's side: through the archive, and the container's own part of them.
 
-use crate::aeron::{ChannelUri, CountersReader, ExclusivePublication, Image, NULL_VALUE, OfferError, Subscription};
+use crate::aeron::{ChannelUri, CountersReader, ExclusivePublication, Image, NULL_VALUE, Subscription};
 use crate::archive::{self, Archive, SourceLocation};
 use crate::codec::{ClientSession as SessionEntry, ClusterTimeUnit, SnapshotMark, SnapshotMarker};
 use crate::error::{Error, ErrorKind, Result};
@@ -50,7 +50,7 @@ impl<S: ClusteredService> Core<S> {
                     entry.response_channel,
                     entry.encoded_principal,
                 );
-                // A snapshot lists a session once; Java, too, keeps the last word on one that it lists twice.
+                // A snapshot lists a session once; of one that is listed twice the first entry stays.
                 cluster.sessions.add(session);
             })?;
             if loader.is_done() {
@@ -86,8 +86,9 @@ impl<S: ClusteredService> Core<S> {
         archive.start_recording(&recorded, stream_id, SourceLocation::Local, true).map_err(Fault::Survivable)?;
         let counter_id = self.await_recording_counter(&mut archive, session_id).map_err(survivable)?;
         let recording_id = archive.recording_id(counter_id).ok_or_else(|| recording_stopped(NULL_VALUE))?;
+        self.await_recorded(&mut archive, recording_id, counter_id, &mut snapshot).map_err(survivable)?;
         self.snapshot_state(&mut snapshot, log_position, leadership_term_id).map_err(survivable)?;
-        self.idle(1).map_err(survivable)?;
+        self.idle(1)?;
         archive.check_for_error_response().map_err(Fault::Survivable)?;
         self.call("on_take_snapshot", |service, cluster| service.on_take_snapshot(cluster, &mut snapshot))?.map_err(
             |error| Fault::Survivable(Error::new(ErrorKind::Terminated, format!("on_take_snapshot failed: {error}"))),
@@ -104,7 +105,7 @@ impl<S: ClusteredService> Core<S> {
             if let Some(publication) = add.poll().map_err(Fault::Survivable)? {
                 return Ok(publication);
             }
-            self.idle(0).map_err(survivable)?;
+            self.idle(0)?;
         }
     }
 
@@ -147,8 +148,6 @@ impl<S: ClusteredService> Core<S> {
             match snapshot.offer(message) {
                 Ok(_) => return Ok(()),
                 Err(reason) if reason.is_retryable() => self.idle(0)?,
-                // The recording's subscription is there, but the publication may not have heard of it yet.
-                Err(OfferError::NotConnected) if snapshot.position() == Ok(0) => self.idle(0)?,
                 Err(reason) => return Err(snapshot.refusal(reason, message.len()).into()),
             }
         }
@@ -165,6 +164,30 @@ impl<S: ClusteredService> Core<S> {
         }
     }
 
+    /// Waits until the publication, too, has heard that it is being recorded.
+    fn await_recorded(
+        &mut self,
+        archive: &mut Archive,
+        recording_id: i64,
+        counter_id: i32,
+        snapshot: &mut SnapshotPublication,
+    ) -> Outcome<()> {
+        while !snapshot.publication().is_connected() {
+            self.check_recording(archive, recording_id, counter_id)?;
+            self.idle(0)?;
+        }
+        Ok(())
+    }
+
+    fn check_recording(&self, archive: &mut Archive, recording_id: i64, counter_id: i32) -> Outcome<()> {
+        archive.check_for_error_response()?;
+        if archive.is_recording_active(counter_id, recording_id) {
+            Ok(())
+        } else {
+            Err(recording_stopped(recording_id))
+        }
+    }
+
     fn await_recording_complete(
         &mut self,
         archive: &mut Archive,
@@ -175,10 +198,7 @@ impl<S: ClusteredService> Core<S> {
         self.cluster.state.reset_idle();
         while self.counters().value(counter_id).is_none_or(|recorded| recorded < position) {
             self.idle(0)?;
-            archive.check_for_error_response()?;
-            if !archive.is_recording_active(counter_id, recording_id) {
-                return Err(recording_stopped(recording_id));
-            }
+            self.check_recording(archive, recording_id, counter_id)?;
         }
         Ok(())
     }

@@ -77,9 +77,9 @@ impl State {
         errors: Arc<ErrorSink>,
         mark_file: Arc<ClusterMarkFile>,
         proxy: ConsensusModuleProxy,
+        idle_strategy: Box<dyn IdleStrategy + Send>,
         close_requested: Arc<AtomicBool>,
     ) -> Self {
-        let idle_strategy = RefCell::new((settings.idle_strategy)());
         State {
             aeron,
             settings,
@@ -95,7 +95,7 @@ impl State {
             time_unit: Cell::new(None),
             lifecycle: Cell::new(Lifecycle::None),
             next_ack_id: Cell::new(0),
-            idle_strategy,
+            idle_strategy: RefCell::new(idle_strategy),
             last_tick: Cell::new(Instant::now()),
             mark_file_deadline_ms: Cell::new(0),
             commit_position: RefCell::new(None),

@@ -1,5 +1,7 @@
 //! Why the agent ends, and what it survives.
 
+use std::any::Any;
+
 use crate::error::{Error, ErrorKind};
 
 /// Why the agent ends.
@@ -53,3 +55,12 @@ impl From<Error> for Fault {
 
 /// The result of a step of the agent.
 pub(super) type Outcome<T> = Result<T, Fault>;
+
+/// What a panic said.
+pub(super) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a payload that is no text")
+}

@@ -1,13 +1,15 @@
 //! The end of a container: closed at any point of its life, and when those it depends on die.
 
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::service::Termination;
-use aeron_cluster::testing::{Part, TestCluster};
+use aeron_cluster::aeron::IdleStrategy;
+use aeron_cluster::service::{ClusteredServiceContainer, Termination};
+use aeron_cluster::testing::{PATIENCE, Part, TestCluster};
 
 use crate::client::Client;
-use crate::probe::{Event, launch};
+use crate::probe::{Event, Probe, context, launch};
 
 const PROMPT: Duration = Duration::from_secs(1);
 
@@ -91,4 +93,63 @@ fn the_consensus_module_ends_the_container_by_abort_and_by_shutdown() {
     let (_container, events) = launch(&cluster);
     cluster.wait_for_leader().unwrap();
     assert!(matches!(events.next(), Event::Start { snapshot: Some(_), .. }));
+}
+
+/// A member with a driver and nothing else: its containers wait for the consensus module.
+fn driver_alone() -> TestCluster {
+    let mut cluster = TestCluster::builder().create().unwrap();
+    cluster.start_part(0, Part::Driver).unwrap();
+    cluster
+}
+
+#[test]
+fn a_service_that_cannot_be_made_ends_the_container_in_order() {
+    let cluster = driver_alone();
+    let (hook, hooked) = channel();
+    let settings = context(&cluster).termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
+    let make = || -> Probe { panic!("no service today") };
+    let container = ClusteredServiceContainer::launch_with(settings, make).unwrap();
+    let error = container.wait().unwrap_err().to_string();
+    assert_eq!(error, "making the service panicked: no service today");
+    assert_eq!(hooked.recv_timeout(PATIENCE).unwrap(), error);
+    let settings = context(&cluster).mark_file_wait(Duration::ZERO);
+    drop(ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap());
+}
+
+#[test]
+fn an_idle_strategy_that_panics_ends_the_container_in_order() {
+    struct Impatient;
+    impl IdleStrategy for Impatient {
+        fn idle(&mut self, _work_count: usize) {
+            panic!("no more waiting");
+        }
+        fn reset(&mut self) {}
+    }
+    let cluster = driver_alone();
+    let (hook, hooked) = channel();
+    let settings = context(&cluster)
+        .idle_strategy_supplier(|| Box::new(Impatient))
+        .termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
+    let container = ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap();
+    let error = container.wait().unwrap_err().to_string();
+    assert_eq!(error, "the container panicked: no more waiting");
+    assert_eq!(hooked.recv_timeout(PATIENCE).unwrap(), error);
+    let settings = context(&cluster).mark_file_wait(Duration::ZERO);
+    drop(ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap());
+}
+
+#[test]
+fn a_container_closed_from_its_own_thread_says_so_and_ends() {
+    let cluster = driver_alone();
+    let (carrier, carried) = channel::<ClusteredServiceContainer>();
+    let (probe, events) = Probe::new();
+    let (teller, told) = channel();
+    let make = move || {
+        teller.send(carried.recv().unwrap().close()).unwrap();
+        probe
+    };
+    carrier.send(ClusteredServiceContainer::launch_with(context(&cluster), make).unwrap()).unwrap();
+    let error = told.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::State);
+    assert_eq!(events.rest(), []);
 }

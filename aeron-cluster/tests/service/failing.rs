@@ -15,7 +15,10 @@ fn a_panic_ends_the_node_and_the_message_is_there_at_the_next_start() {
     let mut cluster = TestCluster::builder().start().unwrap();
     let (probe, events) = Probe::new();
     let (hook, hooked) = channel();
-    let settings = context(&cluster).termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
+    let (handler, handled) = channel();
+    let settings = context(&cluster)
+        .termination_hook(move |cause| hook.send(cause.to_string()).unwrap())
+        .error_handler(move |error| handler.send(error.to_string()).unwrap());
     let container = ClusteredServiceContainer::launch(settings, probe).unwrap();
     cluster.wait_for_leader().unwrap();
     let mut client = Client::connect(&cluster);
@@ -25,6 +28,7 @@ fn a_panic_ends_the_node_and_the_message_is_there_at_the_next_start() {
     assert!(error.message().contains("service panicked in on_session_message at log position"), "{error}");
     assert!(error.message().ends_with("as told"), "{error}");
     assert_eq!(hooked.recv_timeout(PATIENCE).unwrap(), error.to_string());
+    assert_eq!(handled.try_iter().collect::<Vec<_>>(), [error.to_string()]);
     let seen = events.rest();
     assert!(!seen.contains(&Event::Terminate), "on_terminate of a service that panicked: {seen:?}");
     assert!(!seen.iter().any(|event| matches!(event, Event::Message { .. })), "{seen:?}");
@@ -45,6 +49,29 @@ fn a_panic_ends_the_node_and_the_message_is_there_at_the_next_start() {
 }
 
 #[test]
+fn a_service_that_ends_its_node_in_its_start_ends_the_consensus_module_too() {
+    let cluster = TestCluster::builder().start().unwrap();
+    let (probe, events) = Probe::failing(Fail::StartWithTermination);
+    // What a handler does is no reason not to end in order.
+    let settings = context(&cluster).error_handler(|error| panic!("told of: {error}"));
+    let container = ClusteredServiceContainer::launch(settings, probe).unwrap();
+    assert_eq!(container.wait().unwrap(), Termination::Unexpected);
+    assert!(!events.rest().contains(&Event::Terminate));
+    wait_until_consensus_module_gives_up(&cluster);
+}
+
+/// It would wait for ever for an acknowledgement that does not come. Its agent ends; its process, which Java's runner leaves
+/// waiting after a failed start, does not.
+fn wait_until_consensus_module_gives_up(cluster: &TestCluster) {
+    wait_until("the consensus module to give up", PATIENCE, || {
+        let errors = cluster.cluster_tool(0, &["errors"])?;
+        let ended = errors.contains("failed to start clustered service(s)");
+        Ok(if ended { ControlFlow::Break(()) } else { ControlFlow::Continue(errors) })
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_failed_start_is_acknowledged_and_ends_service_and_consensus_module() {
     for (fail, what) in
         [(Fail::StartWithError, "on_start failed: as told"), (Fail::StartWithPanic, "panicked in on_start")]
@@ -62,14 +89,7 @@ fn a_failed_start_is_acknowledged_and_ends_service_and_consensus_module() {
         assert!(error.contains(what), "{error}");
         assert_eq!(hooked.recv_timeout(PATIENCE).unwrap(), error);
         assert_eq!(events.rest(), []);
-        // It would wait for ever for an acknowledgement that does not come. Its agent ends; its process, which Java's
-        // runner leaves waiting after a failed start, does not.
-        wait_until("the consensus module to give up", PATIENCE, || {
-            let errors = cluster.cluster_tool(0, &["errors"])?;
-            let ended = errors.contains("failed to start clustered service(s)");
-            Ok(if ended { ControlFlow::Break(()) } else { ControlFlow::Continue(errors) })
-        })
-        .unwrap();
+        wait_until_consensus_module_gives_up(&cluster);
     }
 }
 
@@ -112,6 +132,7 @@ fn settings_that_cannot_be_used_are_named() {
             "local archive control must be IPC: aeron:udp",
         ),
         (context().log_fragment_limit(0), "log fragment limit"),
+        (context().service_stream_id(105), "the streams to and from the consensus module must differ: 105"),
         (context(), "cannot make the cluster directory \"/dev/null/no\""),
     ] {
         let error = ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap_err().to_string();

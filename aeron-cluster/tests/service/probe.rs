@@ -48,6 +48,8 @@ pub enum Event {
         member_id: i32,
     },
     Terminate,
+    /// The background work, about to panic.
+    Background,
     /// What sends from a callback that must not send answered.
     Refused(&'static str, OfferError),
     /// A callback that waited was told that the container ends.
@@ -70,8 +72,13 @@ pub enum Fail {
     Never,
     StartWithError,
     StartWithPanic,
+    StartWithTermination,
     SnapshotWithError,
     SnapshotWithPanic,
+    /// The background work panics, called while the container waits for the end of a snapshot's recording.
+    BackgroundInSnapshot,
+    /// The same, about to happen.
+    BackgroundNow,
 }
 
 /// The service. Its messages, by their first word: `echo`, `offer`, `timer <id> <delay ms>`, `cancel <id>`, `close`, `panic`,
@@ -168,6 +175,7 @@ impl ClusteredService for Probe {
         match self.fail {
             Fail::StartWithError => return Err("as told".into()),
             Fail::StartWithPanic => panic!("as told"),
+            Fail::StartWithTermination => cluster.terminate(false),
             _ => {}
         }
         let mut messages = None;
@@ -232,6 +240,13 @@ impl ClusteredService for Probe {
         match std::mem::take(&mut self.fail) {
             Fail::SnapshotWithError => return Err("as told".into()),
             Fail::SnapshotWithPanic => panic!("as told"),
+            Fail::BackgroundInSnapshot => {
+                // As much as takes a while to be recorded.
+                for _ in 0..1_000 {
+                    snapshot.write_message(cluster, &[0; 10_000])?;
+                }
+                self.fail = Fail::BackgroundNow;
+            }
             _ => {}
         }
         for message in &self.state {
@@ -260,6 +275,10 @@ impl ClusteredService for Probe {
     fn do_background_work(&mut self, cluster: &Cluster, _now_ns: i64) -> usize {
         if !std::mem::replace(&mut self.tried_in_background, true) {
             self.try_to_send(cluster, "do_background_work");
+        }
+        if self.fail == Fail::BackgroundNow {
+            self.report(Event::Background);
+            panic!("as told");
         }
         0
     }
@@ -298,7 +317,11 @@ impl Events {
 
 /// The settings of a container on member 0.
 pub fn context(cluster: &TestCluster) -> Context {
-    Context::new().aeron_directory_name(cluster.aeron_dir(0)).cluster_directory_name(cluster.cluster_dir(0))
+    Context::new()
+        .aeron_directory_name(cluster.aeron_dir(0))
+        .cluster_directory_name(cluster.cluster_dir(0))
+        // Shown with the test that fails, and only then.
+        .error_handler(|error| eprintln!("{error}"))
 }
 
 /// A container with a probe on member 0, and what the probe reports.

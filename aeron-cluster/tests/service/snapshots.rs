@@ -79,3 +79,17 @@ fn a_panic_in_a_snapshot_is_acknowledged_and_ends_the_node() {
     let recordings = cluster.cluster_tool(0, &["recording-log"]).unwrap();
     assert!(!recordings.contains("type=SNAPSHOT"), "{recordings}");
 }
+
+#[test]
+fn a_panic_in_background_work_during_a_snapshot_is_no_failure_of_the_snapshot_alone() {
+    let mut cluster = TestCluster::builder().start().unwrap();
+    let (probe, events) = Probe::failing(Fail::BackgroundInSnapshot);
+    let container = ClusteredServiceContainer::launch(context(&cluster), probe).unwrap();
+    cluster.wait_for_leader().unwrap();
+    let _ = cluster.cluster_tool(0, &["snapshot"]);
+    let error = container.wait().unwrap_err().to_string();
+    assert!(error.contains("service panicked in do_background_work"), "{error}");
+    let rest = events.rest();
+    assert_eq!(rest.iter().filter(|event| **event == Event::Background).count(), 1, "called again: {rest:?}");
+    assert!(!rest.contains(&Event::Terminate), "{rest:?}");
+}
