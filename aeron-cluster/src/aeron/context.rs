@@ -80,7 +80,7 @@ impl Context {
         if let Some(timeout) = self.driver_timeout {
             context.set_driver_timeout(timeout)?;
         }
-        let callbacks = Box::new(Callbacks::new(self.error_handler));
+        let callbacks = Arc::new(Callbacks::new(self.error_handler));
         context.set_callbacks(&callbacks)?;
         context.start(callbacks)
     }
@@ -149,9 +149,9 @@ impl NativeContext {
         Ok(())
     }
 
-    fn set_callbacks(&self, callbacks: &Callbacks) -> Result<()> {
-        let clientd = std::ptr::from_ref(callbacks).cast_mut().cast();
-        // SAFETY: the context is live; the callbacks are boxed and outlive the client (see handle.rs, `Remains::close`).
+    fn set_callbacks(&self, callbacks: &Arc<Callbacks>) -> Result<()> {
+        let clientd = Arc::as_ptr(callbacks).cast_mut().cast();
+        // SAFETY: the context is live; the callbacks stay where they are and outlive the client (see handle.rs, `Remains::close`).
         let results = unsafe {
             [
                 sys::aeron_context_set_error_handler(self.ptr(), Some(on_error), clientd),
@@ -164,7 +164,7 @@ impl NativeContext {
         Ok(())
     }
 
-    fn start(self, callbacks: Box<Callbacks>) -> Result<Aeron> {
+    fn start(self, callbacks: Arc<Callbacks>) -> Result<Aeron> {
         // SAFETY: the context is live; the directory is a NUL-terminated string that belongs to it.
         let (dir, timeout) = unsafe {
             (

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,13 +10,15 @@ use std::time::Duration;
 
 use aeron_sys as sys;
 
-use super::native_error::kind_of;
+use super::native_error::{kind_of, last_error};
 use crate::error::Error;
 
 /// A handler of errors that the conductor reports.
 pub(crate) type ErrorHandler = Box<dyn FnMut(&Error) + Send>;
 
-/// What the conductor's callbacks reach: boxed once per client, freed after `aeron_close` returned.
+/// What the conductor's callbacks reach: one per client, freed after `aeron_close` returned.
+///
+/// It is shared with C, so it lives in an `Arc`: a `Box` that moves claims that nobody else reads what it holds.
 pub(crate) struct Callbacks {
     error_handler: Mutex<Option<ErrorHandler>>,
     last_error: Mutex<Option<Error>>,
@@ -52,6 +55,8 @@ pub(crate) unsafe extern "C" fn on_error(clientd: *mut c_void, code: c_int, mess
     // SAFETY: `clientd` is the client's Callbacks, which outlive the conductor: aeron_close joins it before they go. The
     // message is a NUL-terminated string for the length of the call.
     let (callbacks, message) = unsafe { (&*clientd.cast::<Callbacks>(), CStr::from_ptr(message)) };
+    // The conductor reports Aeron's codes alone, without the sign that they have everywhere else.
+    let code = -code.abs();
     let error = Error::with_code(kind_of(code), code, message.to_string_lossy().trim());
     tracing::error!(code, "aeron client: {error}");
     *lock(&callbacks.last_error) = Some(error.clone());
@@ -75,7 +80,7 @@ fn in_callback(callbacks: &Callbacks, call: impl FnOnce()) {
 pub(crate) struct ClientInner {
     pub(crate) aeron: NonNull<sys::aeron_t>,
     context: NonNull<sys::aeron_context_t>,
-    pub(crate) callbacks: Box<Callbacks>,
+    pub(crate) callbacks: Arc<Callbacks>,
     pub(crate) dir: PathBuf,
     pub(crate) driver_timeout: Duration,
 }
@@ -90,7 +95,7 @@ impl ClientInner {
     pub(crate) fn new(
         aeron: NonNull<sys::aeron_t>,
         context: NonNull<sys::aeron_context_t>,
-        callbacks: Box<Callbacks>,
+        callbacks: Arc<Callbacks>,
         dir: PathBuf,
         driver_timeout: Duration,
     ) -> Self {
@@ -108,11 +113,11 @@ impl ClientInner {
     }
 }
 
-/// What `aeron_close` needs, to be carried to another thread.
+/// What `aeron_close` needs, to be carried to another thread. Dropped without being closed, it leaks the client whole.
 struct Remains {
     aeron: NonNull<sys::aeron_t>,
     context: NonNull<sys::aeron_context_t>,
-    callbacks: Box<Callbacks>,
+    callbacks: ManuallyDrop<Arc<Callbacks>>,
 }
 
 // SAFETY: after the last handle is gone nothing else refers to these; closing is allowed on any thread but the
@@ -121,13 +126,15 @@ unsafe impl Send for Remains {}
 
 impl Remains {
     fn close(self) {
-        // SAFETY: the last handle is gone, so nobody uses the client; the context is closed after the client that
-        // reads it (c-client: command_rb and the CnC map belong to the context), the callbacks after both.
-        unsafe {
-            sys::aeron_close(self.aeron.as_ptr());
-            sys::aeron_context_close(self.context.as_ptr());
+        // SAFETY: the last handle is gone, so nobody uses the client.
+        if unsafe { sys::aeron_close(self.aeron.as_ptr()) } < 0 {
+            // Its conductor could not be joined and may still read the rest.
+            tracing::error!("{}; it leaks", last_error("cannot close the Aeron client"));
+            return;
         }
-        drop(self.callbacks);
+        // SAFETY: the client that read it is closed (c-client: command_rb and the CnC map belong to the context).
+        unsafe { sys::aeron_context_close(self.context.as_ptr()) };
+        drop(ManuallyDrop::into_inner(self.callbacks));
     }
 }
 
@@ -137,7 +144,7 @@ impl Drop for ClientInner {
         let remains = Remains {
             aeron: self.aeron,
             context: self.context,
-            callbacks: std::mem::replace(&mut self.callbacks, Box::new(Callbacks::new(None))),
+            callbacks: ManuallyDrop::new(Arc::clone(&self.callbacks)),
         };
         if !on_conductor {
             remains.close();
