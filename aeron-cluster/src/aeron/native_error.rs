@@ -10,11 +10,13 @@ use crate::error::{Error, ErrorKind, Result};
 const RESOURCE_TEMPORARILY_UNAVAILABLE: i32 = 10;
 const STORAGE_SPACE: i32 = 12;
 const LAST_REGISTRATION_CODE: i32 = 14;
-// aeronc.h: AERON_CLIENT_ERROR_*, positive in the error handler and negative in aeron_errcode().
+// aeronc.h: AERON_CLIENT_ERROR_*.
 const DRIVER_TIMEOUT: i32 = 1000;
 const CLIENT_TIMEOUT: i32 = 1001;
 const CONDUCTOR_SERVICE_TIMEOUT: i32 = 1002;
 const BUFFER_FULL: i32 = 1003;
+const DRIVER_BUFFER_FULL: i32 = 1004;
+const ILLEGAL_STATE: i32 = 1005;
 // aeron_archive_client_error.h
 const ARCHIVE_FIRST: i32 = 200;
 const ARCHIVE_AUTHENTICATION_REJECTED: i32 = 210;
@@ -44,8 +46,8 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
     }
     match code.abs() {
         DRIVER_TIMEOUT => ErrorKind::DriverDead,
-        CLIENT_TIMEOUT | CONDUCTOR_SERVICE_TIMEOUT => ErrorKind::Closed,
-        BUFFER_FULL => ErrorKind::ResourceTemporarilyUnavailable,
+        CLIENT_TIMEOUT | CONDUCTOR_SERVICE_TIMEOUT | ILLEGAL_STATE => ErrorKind::Closed,
+        BUFFER_FULL | DRIVER_BUFFER_FULL => ErrorKind::ResourceTemporarilyUnavailable,
         ARCHIVE_AUTHENTICATION_REJECTED => ErrorKind::Authentication,
         ARCHIVE_STORAGE_SPACE => ErrorKind::StorageSpace,
         ARCHIVE_CLIENT_NOT_CONNECTED => ErrorKind::NotConnected,
@@ -69,7 +71,7 @@ mod tests {
         assert_eq!(kind_of(-1), ErrorKind::Registration);
         assert_eq!(kind_of(-12), ErrorKind::StorageSpace);
         assert_eq!(kind_of(-1000), ErrorKind::DriverDead);
-        assert_eq!(kind_of(1000), ErrorKind::DriverDead);
+        assert_eq!(kind_of(-1004), ErrorKind::ResourceTemporarilyUnavailable);
         assert_eq!(kind_of(libc::EINVAL), ErrorKind::InvalidArgument);
         assert_eq!(kind_of(211), ErrorKind::StorageSpace);
     }
