@@ -48,6 +48,18 @@ impl FragmentAssembler {
     }
 }
 
+/// Takes the last fragment back when dropped.
+struct LastFragment<'b> {
+    builder: &'b mut MessageBuilder,
+    limit: usize,
+}
+
+impl Drop for LastFragment<'_> {
+    fn drop(&mut self) {
+        self.builder.buffer.truncate(self.limit);
+    }
+}
+
 /// One message in the making.
 #[derive(Debug, Default)]
 pub(crate) struct MessageBuilder {
@@ -83,11 +95,12 @@ impl MessageBuilder {
             return Action::Continue;
         }
         let complete = self.complete_header(&values, header.image_correlation_id());
-        let action = delegate(&self.buffer, &complete);
-        if action == Action::Abort {
-            self.buffer.truncate(limit);
-        } else {
-            self.reset();
+        // After a panic, as after Abort, the last fragment comes again.
+        let mut last = LastFragment { builder: self, limit };
+        let action = delegate(&last.builder.buffer, &complete);
+        if action != Action::Abort {
+            last.builder.reset();
+            last.limit = 0;
         }
         action
     }
@@ -200,5 +213,18 @@ mod tests {
             assert_eq!(message.map(|m| m.0), Some(b"ab".to_vec()));
         }
         assert_eq!(take(&mut assembler, frame(1, 0x40, 64, b"b"), b"b", Action::Continue), None);
+    }
+
+    #[test]
+    fn a_message_whose_delegate_panicked_is_completed_again() {
+        let mut assembler = FragmentAssembler::new();
+        assert_eq!(take(&mut assembler, frame(1, 0x80, 0, b"a"), b"a", Action::Continue), None);
+        let last = frame(1, 0x40, 64, b"b");
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            assembler.on_fragment(b"b", &last, |_, _| panic!("of the delegate"))
+        }));
+        assert!(panicked.is_err());
+        let message = take(&mut assembler, frame(1, 0x40, 64, b"b"), b"b", Action::Continue);
+        assert_eq!(message.map(|m| m.0), Some(b"ab".to_vec()));
     }
 }
