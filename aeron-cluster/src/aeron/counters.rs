@@ -178,12 +178,16 @@ unsafe extern "C" fn visit<F: FnMut(&CounterView<'_>)>(
     if slot.1.is_some() {
         return;
     }
-    // The label's length is read from shared memory: never trust it beyond the record.
-    let label_length = label_length.min(MAX_LABEL_LENGTH);
-    // SAFETY: key and label lie in the mapped CnC file with the lengths given.
-    let (key, label) = unsafe {
-        (std::slice::from_raw_parts(key, key_length), std::slice::from_raw_parts(label.cast::<u8>(), label_length))
-    };
+    // Both are copied first: the driver may free the counter and write the next one's over them, and its length and text
+    // are what shared memory says.
+    let (mut key_copy, mut label_copy) = ([0; MAX_KEY_LENGTH], [0; MAX_LABEL_LENGTH]);
+    let (key_length, label_length) = (key_length.min(MAX_KEY_LENGTH), label_length.min(MAX_LABEL_LENGTH));
+    // SAFETY: key and label lie in the mapped CnC file, in one record with room for the longest of each.
+    unsafe {
+        std::ptr::copy_nonoverlapping(key, key_copy.as_mut_ptr(), key_length);
+        std::ptr::copy_nonoverlapping(label.cast::<u8>(), label_copy.as_mut_ptr(), label_length);
+    }
+    let (key, label) = (&key_copy[..key_length], &label_copy[..label_length]);
     let label = String::from_utf8_lossy(label);
     let view = CounterView { id, type_id, value, key, label: &label };
     let call = std::panic::AssertUnwindSafe(|| (slot.0)(&view));
