@@ -19,7 +19,7 @@ pub struct ChannelUri {
 }
 
 impl ChannelUri {
-    /// Parses a channel.
+    /// Parses a channel. Of parameters with one key the last counts, and a value may be empty, as in Java.
     ///
     /// # Errors
     ///
@@ -34,19 +34,21 @@ impl ChannelUri {
             .strip_prefix(SCHEME)
             .and_then(|rest| rest.strip_prefix(':'))
             .ok_or_else(|| invalid("it does not start with 'aeron:'"))?;
-        let (media, params) = rest.split_once('?').unwrap_or((rest, ""));
-        if media.is_empty() {
-            return Err(invalid("it names no media: 'aeron:udp' or 'aeron:ipc'"));
+        let (media, params) = match rest.split_once('?') {
+            Some((media, params)) => (media, Some(params)),
+            None => (rest, None),
+        };
+        if !matches!(media, "udp" | "ipc") {
+            return Err(invalid(&format!("its media is {media:?}, not 'udp' or 'ipc'")));
         }
-        let params = params
-            .split('|')
-            .filter(|param| !param.is_empty())
-            .map(|param| match param.split_once('=') {
-                Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-                _ => Err(invalid(&format!("parameter {param:?} is not key=value"))),
-            })
-            .collect::<Result<_>>()?;
-        Ok(ChannelUri { prefix, media: media.to_owned(), params })
+        let mut uri = ChannelUri { prefix, media: media.to_owned(), params: Vec::new() };
+        for param in params.into_iter().flat_map(|params| params.split('|')) {
+            match param.split_once('=') {
+                Some((key, value)) if !key.is_empty() => uri.put(key, value),
+                _ => return Err(invalid(&format!("parameter {param:?} is not key=value"))),
+            }
+        }
+        Ok(uri)
     }
 
     /// The media: `udp` or `ipc`.
@@ -136,8 +138,23 @@ mod tests {
     }
 
     #[test]
+    fn the_last_of_several_values_counts_and_may_be_empty() {
+        let uri = ChannelUri::parse("aeron:udp?alias=a|mtu=8k|alias=b|tags=").unwrap();
+        assert_eq!((uri.get("alias"), uri.get("tags")), (Some("b"), Some("")));
+        assert_eq!(uri.to_string(), "aeron:udp?alias=b|mtu=8k|tags=");
+    }
+
+    #[test]
     fn errors_name_the_channel_and_the_fault() {
-        for (channel, fault) in [("udp", "'aeron:'"), ("aeron:", "no media"), ("aeron:udp?endpoint", "\"endpoint\"")] {
+        for (channel, fault) in [
+            ("udp", "'aeron:'"),
+            ("aeron:", "media"),
+            ("aeron:tcp", "\"tcp\""),
+            ("aeron:udp?endpoint", "\"endpoint\""),
+            ("aeron:ipc?", "\"\""),
+            ("aeron:ipc?a=b|", "\"\""),
+            ("aeron:udp?=b", "\"=b\""),
+        ] {
             let message = ChannelUri::parse(channel).unwrap_err().to_string();
             assert!(message.contains(channel) && message.contains(fault), "{message}");
         }
