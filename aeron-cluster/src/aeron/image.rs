@@ -162,8 +162,8 @@ impl Image {
         check(result, "cannot poll an image").map(|count| count as usize)
     }
 
-    /// As [`controlled_poll`](Self::controlled_poll), but never past `limit_position`. Mirrors
-    /// `Image.boundedControlledPoll`.
+    /// As [`controlled_poll`](Self::controlled_poll), but takes no fragment that starts at `limit_position` or after it.
+    /// Mirrors `Image.boundedControlledPoll`.
     #[inline]
     pub fn bounded_controlled_poll<F>(
         &mut self,

@@ -20,6 +20,8 @@ mod handle;
 mod header;
 mod idle;
 mod image;
+#[cfg(doctest)]
+mod misuse;
 mod native_error;
 mod offer;
 mod publication;

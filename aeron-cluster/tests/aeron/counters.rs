@@ -1,0 +1,115 @@
+//! Counters: their own, those of others, and those that are gone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::rig::{Rig, client, until};
+
+const TYPE: i32 = 1001;
+
+#[test]
+fn a_counter_is_what_its_owner_made_it() {
+    let rig = Rig::new();
+    let counter = rig.aeron.add_counter(TYPE, &[1, 2, 3], "größer").unwrap();
+    counter.set(41);
+    assert_eq!(counter.increment(), 41);
+    counter.propose_max(7);
+    assert_eq!(counter.get(), 42);
+    assert!(!counter.is_closed());
+
+    let other = client(&rig.dir);
+    let counters = other.counters();
+    assert!(counters.is_allocated(counter.id()));
+    assert_eq!(counters.value(counter.id()), Some(42));
+    assert_eq!(counters.registration_id(counter.id()), Some(counter.registration_id()));
+    assert_eq!(counters.owner_id(counter.id()), Some(rig.aeron.client_id()));
+    let mut seen = 0;
+    counters.for_each(|view| {
+        if view.type_id == TYPE {
+            seen += 1;
+            assert_eq!((view.id, view.value, view.label), (counter.id(), 42, "größer"));
+            assert_eq!((&view.key[..3], view.key.len()), (&[1, 2, 3][..], 112));
+            assert!(view.key[3..].iter().all(|byte| *byte == 0));
+        }
+    });
+    assert_eq!(seen, 1);
+    assert_eq!(counters.find(|view| view.label == "größer"), Some(counter.id()));
+    assert_eq!(counters.find(|view| view.label == "kleiner"), None);
+}
+
+#[test]
+fn the_longest_key_and_label_are_kept_whole() {
+    let rig = Rig::new();
+    let (key, label) = ([9; 112], "l".repeat(380));
+    let longest = rig.aeron.add_counter(TYPE, &key, &label).unwrap();
+    let empty = rig.aeron.add_counter(TYPE, &[], "").unwrap();
+    let (mut found_longest, mut found_empty) = (false, false);
+    rig.aeron.counters().for_each(|view| {
+        found_longest |= view.id == longest.id() && view.key == key && view.label == label;
+        found_empty |= view.id == empty.id() && view.key == [0; 112] && view.label.is_empty();
+    });
+    assert!(found_longest && found_empty);
+}
+
+#[test]
+fn ids_that_no_counter_has_read_as_not_there() {
+    let rig = Rig::new();
+    let counters = rig.aeron.counters();
+    for id in [-1, i32::MIN, i32::MAX, 8191, 8192, 1_000_000] {
+        assert!(!counters.is_allocated(id), "{id}");
+        assert_eq!((counters.value(id), counters.registration_id(id), counters.owner_id(id)), (None, None, None));
+        assert!(counters.readable_counter(id).is_none());
+    }
+}
+
+#[test]
+fn a_readable_counter_closes_with_its_counter_and_stays_closed() {
+    let rig = Rig::new();
+    let other = client(&rig.dir);
+    let counter = rig.aeron.add_counter(TYPE, &[], "first").unwrap();
+    let readable = other.counters().readable_counter(counter.id()).unwrap();
+    counter.set(17);
+    assert_eq!(
+        (readable.get(), readable.id(), readable.registration_id()),
+        (17, counter.id(), counter.registration_id())
+    );
+    assert!(!readable.is_closed());
+    let id = counter.id();
+    drop(counter);
+    until("the counter to go", || readable.is_closed());
+    assert_eq!(other.counters().value(id), None);
+
+    let mut successors = Vec::new();
+    until("the id to be used again", || {
+        successors.push(rig.aeron.add_counter(TYPE, &[], "successor").unwrap());
+        successors.last().is_some_and(|successor| successor.id() == id)
+    });
+    assert!(readable.is_closed(), "the id is another counter's now");
+    assert!(!other.counters().readable_counter(id).unwrap().is_closed());
+}
+
+#[test]
+fn a_readable_counter_outlives_its_client_handle_and_its_driver() {
+    let mut rig = Rig::new();
+    let other = client(&rig.dir);
+    let counter = rig.aeron.add_counter(TYPE, &[], "kept").unwrap();
+    counter.set(5);
+    let readable = other.counters().readable_counter(counter.id()).unwrap();
+    drop(other);
+    assert_eq!(readable.get(), 5);
+    rig.kill_driver();
+    assert_eq!(readable.get(), 5);
+}
+
+#[test]
+fn a_panic_of_a_visitor_is_resumed() {
+    let rig = Rig::new();
+    let mut visits = 0;
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        rig.aeron.counters().for_each(|_| {
+            visits += 1;
+            panic!("of the visitor");
+        });
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(visits, 1);
+}

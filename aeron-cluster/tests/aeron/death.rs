@@ -1,0 +1,191 @@
+//! The driver dies, and nothing else does.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aeron_cluster::aeron::{
+    Action, Aeron, Context, Counter, ExclusivePublication, Image, OfferError, Publication, Subscription,
+};
+use aeron_cluster::driver::MediaDriver;
+use aeron_cluster::testing::{PATIENCE, Process, WorkDir};
+use aeron_cluster::{Error, ErrorKind};
+
+use crate::rig::{DRIVER_TIMEOUT, Rig, client, driver_context, image_of, until};
+
+const STREAM: i32 = 12;
+/// Tells the test program that it is to be a driver, and where.
+const SERVE: &str = "AERON_CLUSTER_TEST_SERVE";
+
+/// One of each.
+struct Handles {
+    publication: Publication,
+    exclusive: ExclusivePublication,
+    subscription: Subscription,
+    image: Image,
+    counter: Counter,
+}
+
+impl Handles {
+    fn new(aeron: &Aeron) -> Handles {
+        let publication = aeron.add_publication("aeron:ipc", STREAM).unwrap();
+        let exclusive = aeron.add_exclusive_publication("aeron:ipc", STREAM).unwrap();
+        let image = image_of(aeron.add_subscription("aeron:ipc", STREAM).unwrap(), publication.session_id());
+        let subscription = aeron.add_subscription("aeron:ipc", STREAM).unwrap();
+        let counter = aeron.add_counter(1001, &[], "doomed").unwrap();
+        until("the images", || {
+            subscription.image_count() == 2 && publication.is_connected() && exclusive.is_connected()
+        });
+        Handles { publication, exclusive, subscription, image, counter }
+    }
+
+    fn all_are_closed(&mut self) {
+        let Handles { publication, exclusive, subscription, image, counter } = self;
+        assert!(publication.is_closed() && !publication.is_connected());
+        assert!(exclusive.is_closed() && !exclusive.is_connected());
+        assert!(subscription.is_closed() && !subscription.is_connected());
+        assert!(image.is_closed() && counter.is_closed());
+        let closed = OfferError::Closed;
+        assert_eq!((publication.offer(b"late"), exclusive.offer(b"late")), (Err(closed), Err(closed)));
+        assert_eq!((publication.offer_vectored(&[]), exclusive.offer_vectored(&[])), (Err(closed), Err(closed)));
+        assert_eq!(publication.try_claim(8).map(|_| ()), Err(closed));
+        assert_eq!(exclusive.try_claim(8).map(|_| ()), Err(closed));
+        assert_eq!((publication.position(), exclusive.position()), (Err(closed), Err(closed)));
+        assert_eq!((publication.position_limit(), exclusive.position_limit()), (Err(closed), Err(closed)));
+        assert_eq!(subscription.poll(9, |_, _| {}), Ok(0));
+        assert_eq!(image.controlled_poll(9, |_, _| Action::Continue), Ok(0));
+        assert!(subscription.image_at_index(0).is_none_or(|image| image.is_closed()));
+        counter.set(counter.get() + 1);
+    }
+}
+
+fn adding_is_refused(aeron: &Aeron) {
+    let errors = [
+        aeron.add_publication("aeron:ipc", STREAM).map(drop),
+        aeron.add_exclusive_publication("aeron:ipc", STREAM).map(drop),
+        aeron.add_subscription("aeron:ipc", STREAM).map(drop),
+        aeron.add_counter(1001, &[], "too late").map(drop),
+        aeron.async_add_subscription("aeron:ipc", STREAM).map(drop),
+    ];
+    for error in errors.map(|result| result.expect_err("the driver is dead")) {
+        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+        assert!(error.message().contains("cannot add"), "{error}");
+    }
+}
+
+#[test]
+fn every_handle_says_that_it_is_closed() {
+    let mut rig = Rig::new();
+    let mut handles = Handles::new(&rig.aeron);
+    let claim = handles.publication.try_claim(8).unwrap();
+    rig.kill_driver();
+    until("the client to notice", || rig.aeron.is_closed());
+    assert_eq!(claim.commit(), 64);
+    handles.all_are_closed();
+    adding_is_refused(&rig.aeron);
+    assert_eq!(rig.aeron.last_error().map(|error| error.kind()), Some(ErrorKind::DriverDead));
+
+    rig.driver = Some(MediaDriver::launch(driver_context(&rig.dir)).unwrap());
+    let mut later = Handles::new(&client(&rig.dir));
+    assert!(later.publication.offer(b"alive").is_ok() && later.exclusive.offer(b"alive").is_ok());
+    handles.all_are_closed();
+}
+
+/// Not a test: the driver of the next one, in a process that can be killed.
+#[test]
+fn a_driver_to_be_killed() {
+    let Some(dir) = std::env::var_os(SERVE) else { return };
+    let _driver = MediaDriver::launch(driver_context(Path::new(&dir))).unwrap();
+    println!("serving");
+    loop {
+        std::thread::park();
+    }
+}
+
+fn start_driver(dir: &Path) -> Process {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "death::a_driver_to_be_killed", "--nocapture"]).env(SERVE, dir);
+    let process = Process::spawn("driver", &command).unwrap();
+    process.wait_for_line("serving", PATIENCE).unwrap();
+    process
+}
+
+#[test]
+fn a_killed_driver_ends_its_clients_and_not_their_process() {
+    let memory = WorkDir::new().unwrap();
+    let dir = memory.path().join("aeron");
+    let mut driver = start_driver(&dir);
+    let errors = Arc::new(Mutex::new(Vec::<Error>::new()));
+    let seen = Arc::clone(&errors);
+    let context = Context::new().dir(&dir).driver_timeout(DRIVER_TIMEOUT);
+    let aeron = Aeron::connect(context.on_error(move |error| {
+        seen.lock().unwrap().push(error.clone());
+        panic!("a handler that panics on the conductor thread");
+    }))
+    .unwrap();
+    let mut handles = Handles::new(&aeron);
+
+    driver.kill();
+    let killed = Instant::now();
+    // Unlike one that closes in order, it leaves its files as they were: what waits ends at the client's own time-out.
+    let error = aeron.add_publication("aeron:ipc", STREAM + 1).map(drop).expect_err("nobody answers");
+    assert!(matches!(error.kind(), ErrorKind::Closed | ErrorKind::DriverDead | ErrorKind::Timeout), "{error}");
+    until("the client to notice", || aeron.is_closed());
+    assert!(killed.elapsed() < DRIVER_TIMEOUT + PATIENCE);
+    handles.all_are_closed();
+    adding_is_refused(&aeron);
+    let kinds: Vec<_> = errors.lock().unwrap().iter().map(Error::kind).collect();
+    assert_eq!(kinds, [ErrorKind::DriverDead]);
+    drop(aeron);
+    handles.all_are_closed();
+
+    driver = start_driver(&dir);
+    let mut later = Handles::new(&client(&dir));
+    assert!(later.publication.offer(b"alive").is_ok() && later.exclusive.offer(b"alive").is_ok());
+    handles.all_are_closed();
+    drop(handles);
+    driver.kill();
+}
+
+/// Says when it is dropped.
+struct Flag(Arc<AtomicBool>);
+
+impl Drop for Flag {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+#[test]
+fn the_last_handle_may_go_on_the_conductor_thread() {
+    let mut rig = Rig::new();
+    let last = Arc::new(Mutex::new(None));
+    let (calls, freed) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let (mine, counted, flag) = (Arc::clone(&last), Arc::clone(&calls), Flag(Arc::clone(&freed)));
+    let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT);
+    let aeron = Aeron::connect(context.on_error(move |_| {
+        let _ = &flag;
+        counted.fetch_add(1, Ordering::Relaxed);
+        let dropped: Option<(Aeron, Handles)> = mine.lock().unwrap().take();
+        drop(dropped);
+    }))
+    .unwrap();
+    let handles = Handles::new(&aeron);
+    *last.lock().unwrap() = Some((aeron, handles));
+    rig.kill_driver();
+    // The handler, and the flag in it, go with the client, after its conductor was joined.
+    until("the client to be closed", || freed.load(Ordering::Acquire));
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_client_that_is_unused_closes_at_once() {
+    let rig = Rig::new();
+    let start = Instant::now();
+    for _ in 0..20 {
+        drop(client(&rig.dir));
+    }
+    assert!(start.elapsed() < Duration::from_secs(20));
+}

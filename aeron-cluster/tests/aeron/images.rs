@@ -1,0 +1,100 @@
+//! Images, owned and borrowed, from their first message to their end.
+
+use aeron_cluster::aeron::{Action, Header};
+use aeron_cluster::testing::PortBlock;
+
+use crate::rig::{Rig, awaited, image_of, until};
+
+const STREAM: i32 = 9;
+
+#[test]
+fn an_unknown_session_gives_the_subscription_back() {
+    let rig = Rig::new();
+    let mut subscription = rig.aeron.add_subscription("aeron:ipc?alias=back", STREAM).unwrap();
+    assert!(subscription.image_by_session_id(1).is_none() && subscription.image_at_index(0).is_none());
+    let registration_id = subscription.registration_id();
+    let back = subscription.into_image(1).expect_err("nobody is connected");
+    assert_eq!((back.registration_id(), back.channel()), (registration_id, "aeron:ipc?alias=back"));
+}
+
+#[test]
+fn an_image_is_told_by_session_index_and_correlation_id() {
+    let rig = Rig::new();
+    let mut subscription = rig.aeron.add_subscription("aeron:ipc", STREAM).unwrap();
+    let mut senders = [(); 2].map(|()| rig.aeron.add_exclusive_publication("aeron:ipc", STREAM).unwrap());
+    until("the images", || subscription.image_count() == 2);
+    until("room to send", || senders[1].offer(b"from the second").is_ok());
+    let (mut session_id, mut correlation_id) = (0, None);
+    until("the message", || {
+        subscription
+            .poll(1, |_, header| (session_id, correlation_id) = (header.session_id(), header.image_correlation_id()))
+            .unwrap()
+            == 1
+    });
+    assert_eq!(session_id, senders[1].session_id());
+    let image = subscription.image_by_session_id(session_id).unwrap();
+    assert_eq!(Some(image.correlation_id()), correlation_id);
+    assert_eq!((image.session_id(), image.join_position(), image.position()), (session_id, 0, 64));
+    assert!(image.term_buffer_length() == 64 * 1024 && image.mtu_length() > 0);
+    assert!(!image.is_closed() && !image.is_end_of_stream());
+    drop(image);
+    let sessions: Vec<_> = (0..3).filter_map(|i| subscription.image_at_index(i).map(|i| i.session_id())).collect();
+    assert!(sessions.len() == 2 && senders.iter().all(|sender| sessions.contains(&sender.session_id())));
+    assert!(subscription.has_image(correlation_id.unwrap()) && !subscription.has_image(-1));
+
+    let [_first, second] = senders;
+    drop(second);
+    until("the image to go", || !subscription.has_image(correlation_id.unwrap()));
+    assert!(subscription.image_by_session_id(session_id).is_none());
+}
+
+#[test]
+fn an_image_ends_with_its_publication() {
+    let rig = Rig::new();
+    let ports = PortBlock::reserve().unwrap();
+    for channel in ["aeron:ipc".to_owned(), format!("aeron:udp?endpoint=localhost:{}", ports.port(0))] {
+        let subscription = rig.aeron.add_subscription(&channel, STREAM).unwrap();
+        let publication = rig.aeron.add_publication(&channel, STREAM).unwrap();
+        let other = rig.aeron.add_exclusive_publication(&channel, STREAM).unwrap();
+        let mut image = image_of(subscription, publication.session_id());
+        assert_eq!((image.session_id(), image.channel()), (publication.session_id(), channel.as_str()));
+        let end = [b"last", b"word"].map(|message| awaited("room to send", || publication.offer(message).ok()))[1];
+        drop(publication);
+        let mut received = Vec::new();
+        until("the end of the stream", || {
+            assert!(!image.is_closed() || image.position() == end, "closed before all was received");
+            let take = |message: &[u8], _: &Header<'_>| {
+                received.extend_from_slice(message);
+                Action::Continue
+            };
+            image.controlled_poll(9, take).unwrap();
+            image.is_end_of_stream() || image.is_closed()
+        });
+        until("the image to close", || image.is_closed());
+        assert_eq!((received.as_slice(), image.position()), (&b"lastword"[..], end));
+        assert_eq!(image.controlled_poll(9, |_, _| panic!("there is nothing")), Ok(0));
+        assert_eq!(image.bounded_controlled_poll(i64::MAX, 9, |_, _| panic!("there is nothing")), Ok(0));
+        assert!(image.join_position() == 0 && image.mtu_length() > 0 && image.term_buffer_length() == 64 * 1024);
+        drop(other);
+    }
+}
+
+#[test]
+fn an_image_outlives_everything_else() {
+    let mut rig = Rig::new();
+    let aeron = crate::rig::client(&rig.dir);
+    let subscription = aeron.add_subscription("aeron:ipc", STREAM).unwrap();
+    let publication = aeron.add_publication("aeron:ipc", STREAM).unwrap();
+    let mut image = image_of(subscription, publication.session_id());
+    until("room to send", || publication.offer(b"kept").is_ok());
+    drop(aeron);
+    assert_eq!(
+        image.controlled_poll(1, |message, _| if message == b"kept" { Action::Continue } else { Action::Abort }),
+        Ok(1)
+    );
+    drop(publication);
+    until("the image to close", || image.is_closed());
+    rig.kill_driver();
+    assert_eq!(image.controlled_poll(1, |_, _| Action::Continue), Ok(0));
+    assert_eq!(image.position(), 64);
+}

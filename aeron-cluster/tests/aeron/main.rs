@@ -1,0 +1,14 @@
+//! The safe client on the C media driver in this process: what it delivers, what it refuses, and that no order of drops, no
+//! panic and no death of the driver breaks it.
+#![cfg(feature = "testing")]
+
+mod assembly;
+mod counters;
+mod death;
+mod drop_order;
+mod images;
+mod messages;
+mod polling;
+mod refusals;
+mod rig;
+mod threads;

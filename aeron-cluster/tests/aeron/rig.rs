@@ -1,0 +1,99 @@
+//! A driver in this process, a client of it, and waiting.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use aeron_cluster::aeron::{Aeron, Context, Image, Subscription};
+use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
+use aeron_cluster::testing::{PATIENCE, WorkDir};
+
+/// The client's patience with a driver that died; long enough for a loaded machine.
+pub const DRIVER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Fields drop in their order: the client before its driver, and that before its directory.
+pub struct Rig {
+    pub aeron: Aeron,
+    pub driver: Option<MediaDriver>,
+    pub dir: PathBuf,
+    _memory: WorkDir,
+}
+
+impl Rig {
+    pub fn new() -> Rig {
+        let memory = WorkDir::new().unwrap();
+        let dir = memory.path().join("aeron");
+        let driver = MediaDriver::launch(driver_context(&dir)).unwrap();
+        Rig { aeron: client(&dir), driver: Some(driver), dir, _memory: memory }
+    }
+
+    /// Ends the driver under its clients.
+    pub fn kill_driver(&mut self) {
+        self.driver.take().unwrap().close().unwrap();
+    }
+
+    /// How many counters of the driver have this type now.
+    pub fn count(&self, type_id: i32) -> usize {
+        let mut count = 0;
+        self.aeron.counters().for_each(|counter| count += usize::from(counter.type_id == type_id));
+        count
+    }
+}
+
+pub fn driver_context(dir: &std::path::Path) -> DriverContext {
+    DriverContext::new()
+        .dir(dir)
+        .threading_mode(ThreadingMode::Shared)
+        .term_buffer_length(64 * 1024)
+        .ipc_term_buffer_length(64 * 1024)
+        .timer_interval(Duration::from_millis(20))
+        .publication_linger_timeout(Duration::from_millis(100))
+        .image_liveness_timeout(Duration::from_millis(500))
+        .counters_free_to_reuse_timeout(Duration::ZERO)
+        .dir_delete_on_start(true)
+        .dir_delete_on_shutdown(true)
+        .dir_warn_if_exists(false)
+}
+
+pub fn client(dir: &std::path::Path) -> Aeron {
+    Aeron::connect(Context::new().dir(dir).driver_timeout(DRIVER_TIMEOUT)).unwrap()
+}
+
+/// Waits for `what`, which nothing announces.
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Waits for something that is there at some time.
+pub fn awaited<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
+    let mut got = None;
+    until(what, || {
+        got = get();
+        got.is_some()
+    });
+    got.unwrap()
+}
+
+/// The next message of a subscription.
+pub fn receive(subscription: &mut Subscription) -> Vec<u8> {
+    awaited("a message", || {
+        let mut received = None;
+        subscription.poll(1, |message, _| received = Some(message.to_vec())).unwrap();
+        received
+    })
+}
+
+/// The image of a session, once it is there.
+pub fn image_of(subscription: Subscription, session_id: i32) -> Image {
+    let mut subscription = Some(subscription);
+    awaited("the image", || match subscription.take().unwrap().into_image(session_id) {
+        Ok(image) => Some(image),
+        Err(back) => {
+            subscription = Some(back);
+            None
+        }
+    })
+}
