@@ -169,6 +169,6 @@ mod tests {
         let java = Java { program: "java".into(), class_path: "a.jar".into(), flags: SMALL };
         let command = java.command("Main", [("x", "1")]);
         let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
-        assert_eq!(args[JVM_FLAGS.len()..], ["-Dx=1", "-cp", "a.jar", "Main"]);
+        assert_eq!(args[JVM_FLAGS.len() + SMALL.len()..], ["-Dx=1", "-cp", "a.jar", "Main"]);
     }
 }
