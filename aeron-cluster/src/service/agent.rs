@@ -18,6 +18,7 @@ use super::service_adapter::ServiceAdapter;
 use super::snapshot_loader::protocol_error;
 use super::state::State;
 use super::stop::{Fault, Outcome, Stop, panic_text};
+use super::trackers::DutyCycle;
 use super::{Cluster, ClusteredService, Role, Termination};
 use crate::aeron::{Action, ChannelUri, IdleStrategy, NULL_VALUE, Publication, Subscription};
 use crate::codec::{ActionFlags, ControlEvent, JoinLog};
@@ -111,6 +112,7 @@ pub(super) struct Agent<S> {
     requested_ack_position: Option<i64>,
     termination_hook: Option<TerminationHook>,
     idle_strategy: Box<dyn IdleStrategy + Send>,
+    duty_cycle: DutyCycle,
     errors: Arc<ErrorSink>,
     mark_file: Arc<ClusterMarkFile>,
 }
@@ -134,12 +136,13 @@ impl<S: ClusteredService> Agent<S> {
         Agent {
             log,
             control: ServiceAdapter::new(subscription),
-            core: Core::new(service, Cluster::new(Rc::new(state))),
+            core: Core::new(service, Cluster::new(Rc::new(state)), concluded.snapshot_durations),
             active_log: None,
             termination: None,
             requested_ack_position: None,
             termination_hook: concluded.termination_hook,
             idle_strategy,
+            duty_cycle: DutyCycle::new(concluded.duty_cycle),
             errors,
             mark_file,
         }
@@ -172,6 +175,7 @@ impl<S: ClusteredService> Agent<S> {
     /// Waits for the consensus module, recovers the state, and starts the service. Mirrors `onStart`.
     fn start(&mut self) -> Result<(), Stop> {
         self.recover().map_err(|fault| self.fatal(fault))?;
+        self.duty_cycle.restart(Instant::now());
         self.core.is_active = true;
         Ok(())
     }
@@ -180,7 +184,9 @@ impl<S: ClusteredService> Agent<S> {
     fn do_work(&mut self) -> Result<usize, Stop> {
         let now = Instant::now();
         let mut work_count = 0;
-        if self.state().tick(now)? {
+        let ticked = self.state().tick(now)?;
+        self.duty_cycle.measure(now);
+        if ticked {
             let polled = self.on_tick();
             work_count += self.settled(polled)?;
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::error_sink::{ErrorHandler, ErrorSink, epoch_ms};
 use super::mark_file::{self, ClusterMarkFile};
-use crate::aeron::{self, Aeron, BackoffIdleStrategy, ChannelUri, IdleStrategy};
+use super::trackers::DurationTracker;
+use crate::aeron::{self, Aeron, BackoffIdleStrategy, ChannelUri, Counter, IdleStrategy};
 use crate::codec::SemanticVersion;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -68,6 +69,8 @@ pub(super) struct Settings {
     pub(super) log_fragment_limit: usize,
     pub(super) idle_strategy: IdleStrategySupplier,
     pub(super) failure_policy: FailurePolicy,
+    pub(super) cycle_threshold: Duration,
+    pub(super) snapshot_duration_threshold: Duration,
     pub(super) archive_control_channel: String,
     pub(super) archive_control_stream_id: i32,
     pub(super) archive_response_stream_id: Option<i32>,
@@ -80,6 +83,8 @@ pub(super) struct Concluded {
     pub(super) errors: Arc<ErrorSink>,
     pub(super) mark_file: Arc<ClusterMarkFile>,
     pub(super) termination_hook: Option<TerminationHook>,
+    pub(super) duty_cycle: DurationTracker,
+    pub(super) snapshot_durations: DurationTracker,
     /// One for the container's thread, one for callbacks that wait.
     pub(super) idle_strategies: [Box<dyn IdleStrategy + Send>; 2],
 }
@@ -104,6 +109,8 @@ impl Default for Context {
                 log_fragment_limit: 50,
                 idle_strategy: Box::new(|| Box::new(BackoffIdleStrategy::default())),
                 failure_policy: FailurePolicy::default(),
+                cycle_threshold: Duration::from_millis(100),
+                snapshot_duration_threshold: Duration::from_secs(1),
                 archive_control_channel: "aeron:ipc?term-length=64k".into(),
                 archive_control_stream_id: 10,
                 archive_response_stream_id: None,
@@ -284,6 +291,20 @@ impl Context {
         self
     }
 
+    /// How long a duty cycle may take: longer ones are counted (counter 219). Default: 100 ms.
+    #[must_use]
+    pub fn cycle_threshold(mut self, threshold: Duration) -> Self {
+        self.settings.cycle_threshold = threshold;
+        self
+    }
+
+    /// How long a snapshot may take: longer ones are counted (counter 237). Default: 1 s.
+    #[must_use]
+    pub fn snapshot_duration_threshold(mut self, threshold: Duration) -> Self {
+        self.settings.snapshot_duration_threshold = threshold;
+        self
+    }
+
     /// The local control channel of the archive, an `aeron:ipc` one, and its stream. Default:
     /// `aeron:ipc?term-length=64k`, 10.
     #[must_use]
@@ -330,9 +351,11 @@ impl Context {
         let error_handler = self.error_handler.take();
         let errors = Arc::new(ErrorSink::new(mark_file.error_log().clone(), error_handler));
         match self.connect(&errors, &mut mark_file) {
-            Ok(aeron) => Ok(Concluded {
+            Ok((aeron, duty_cycle, snapshot_durations)) => Ok(Concluded {
                 settings: Arc::new(self.settings),
                 aeron,
+                duty_cycle,
+                snapshot_durations,
                 errors,
                 mark_file: Arc::new(mark_file),
                 termination_hook: self.termination_hook,
@@ -368,7 +391,12 @@ impl Context {
         Ok(mark_file)
     }
 
-    fn connect(&self, errors: &Arc<ErrorSink>, mark_file: &mut ClusterMarkFile) -> Result<Aeron> {
+    /// The client, and the trackers of duty cycle and snapshots.
+    fn connect(
+        &self,
+        errors: &Arc<ErrorSink>,
+        mark_file: &mut ClusterMarkFile,
+    ) -> Result<(Aeron, DurationTracker, DurationTracker)> {
         let settings = &self.settings;
         // Weak: the errors hold a counter of the client, and the client would hold the errors.
         let sink: Weak<ErrorSink> = Arc::downgrade(errors);
@@ -381,8 +409,9 @@ impl Context {
             context = context.dir(dir);
         }
         let aeron = Aeron::connect(context)?;
-        let (key, label) = settings.error_counter();
-        errors.count_in(aeron.add_counter(ERROR_COUNTER_TYPE_ID, &key, &label)?);
+        errors.count_in(settings.add_error_counter(&aeron)?);
+        let duty_cycle = DurationTracker::of_duty_cycle(&aeron, settings)?;
+        let snapshot_durations = DurationTracker::of_snapshots(&aeron, settings)?;
         mark_file.set_properties(&mark_file::Properties {
             archive_stream_id: settings.archive_control_stream_id,
             service_stream_id: settings.service_stream_id,
@@ -394,7 +423,7 @@ impl Context {
             service_name: &settings.service_name,
         })?;
         mark_file.signal_ready(epoch_ms())?;
-        Ok(aeron)
+        Ok((aeron, duty_cycle, snapshot_durations))
     }
 }
 
@@ -453,17 +482,25 @@ impl Settings {
         Ok(uri.to_string())
     }
 
-    /// Key and label of the error counter, as Java's tools read them.
-    fn error_counter(&self) -> ([u8; 8], String) {
-        let (cluster_id, service_id) = (self.cluster_id, self.service_id);
+    fn add_error_counter(&self, aeron: &Aeron) -> Result<Counter> {
+        let label = self.counter_label("Cluster Container Errors");
+        let label = format!("{label} version={} commit={}", aeron::version(), aeron::commit());
+        aeron.add_counter(ERROR_COUNTER_TYPE_ID, &self.counter_key(), &label)
+    }
+
+    /// Adds a counter of this service, with key and label as Java's tools read them.
+    pub(super) fn add_counter(&self, aeron: &Aeron, type_id: i32, name: &str) -> Result<Counter> {
+        aeron.add_counter(type_id, &self.counter_key(), &self.counter_label(name))
+    }
+
+    fn counter_label(&self, name: &str) -> String {
+        format!("{name} - clusterId={} serviceId={}", self.cluster_id, self.service_id)
+    }
+
+    fn counter_key(&self) -> [u8; 8] {
         let mut key = [0; 8];
-        key[..4].copy_from_slice(&cluster_id.to_le_bytes());
-        key[4..].copy_from_slice(&service_id.to_le_bytes());
-        let version = aeron::version();
-        let commit = aeron::commit();
-        let label = format!(
-            "Cluster Container Errors - clusterId={cluster_id} serviceId={service_id} version={version} commit={commit}"
-        );
-        (key, label)
+        key[..4].copy_from_slice(&self.cluster_id.to_le_bytes());
+        key[4..].copy_from_slice(&self.service_id.to_le_bytes());
+        key
     }
 }

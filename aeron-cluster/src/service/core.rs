@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::lifecycle::Lifecycle;
 use super::snapshot_loader::protocol_error;
 use super::stop::{Fault, Outcome, Stop, panic_text};
+use super::trackers::DurationTracker;
 use super::{ClientSession, Cluster, ClusteredService, FailurePolicy, NewLeadershipTermEvent, Role};
 use crate::aeron::{Header, NULL_VALUE};
 use crate::codec::{
@@ -25,17 +26,19 @@ pub(super) struct Core<S> {
     pub(super) panicked: bool,
     /// Which snapshots besides the cluster's own are to be taken.
     pub(super) standby_snapshot_flags: i32,
+    snapshot_durations: DurationTracker,
     origin: Instant,
 }
 
 impl<S: ClusteredService> Core<S> {
-    pub(super) fn new(service: S, cluster: Cluster) -> Self {
+    pub(super) fn new(service: S, cluster: Cluster, snapshot_durations: DurationTracker) -> Self {
         Core {
             service,
             cluster,
             is_active: false,
             panicked: false,
             standby_snapshot_flags: ActionFlags::DEFAULT.0,
+            snapshot_durations,
             origin: Instant::now(),
         }
     }
@@ -135,7 +138,9 @@ impl<S: ClusteredService> Core<S> {
             return Ok(());
         }
         tracing::info!(log_position = event.log_position, "taking a snapshot");
+        let begin = Instant::now();
         let taken = self.take_snapshot(event.log_position, event.leadership_term_id);
+        self.snapshot_durations.record(begin.elapsed());
         let (recording_id, failure) = match taken {
             Ok(recording_id) => (recording_id, None),
             Err(Fault::Stop(stop)) => return Err(stop.into()),

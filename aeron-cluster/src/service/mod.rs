@@ -28,6 +28,7 @@ mod snapshot_loader;
 mod snapshots;
 mod state;
 mod stop;
+mod trackers;
 
 pub use self::client_session::ClientSession;
 pub use self::cluster::{Cluster, Terminating};

@@ -4,6 +4,7 @@
 #![cfg(feature = "testing")]
 
 mod client;
+mod counters;
 mod ending;
 mod events;
 mod failing;

@@ -1,0 +1,113 @@
+//! How long things take, in counters that operators watch.
+
+use std::time::{Duration, Instant};
+
+use super::context::Settings;
+use crate::aeron::{Aeron, Counter};
+use crate::error::Result;
+
+// Types of the counters (`AeronCounters`).
+const MAX_CYCLE_TIME_TYPE_ID: i32 = 218;
+const CYCLE_TIME_EXCEEDED_TYPE_ID: i32 = 219;
+const MAX_SNAPSHOT_DURATION_TYPE_ID: i32 = 236;
+const SNAPSHOT_DURATION_EXCEEDED_TYPE_ID: i32 = 237;
+
+/// The longest duration, and how often a threshold was exceeded. Mirrors Agrona's and Aeron's `DutyCycleStallTracker` and
+/// `SnapshotDurationTracker`.
+pub(super) struct DurationTracker {
+    max_ns: Counter,
+    exceeded: Counter,
+    threshold: Duration,
+}
+
+impl DurationTracker {
+    /// Counters for the duty cycle of a container.
+    pub(super) fn of_duty_cycle(aeron: &Aeron, settings: &Settings) -> Result<Self> {
+        let threshold = settings.cycle_threshold;
+        let exceeded =
+            format!("Cluster container work cycle time exceeded count: threshold={}", java_duration(threshold));
+        Ok(DurationTracker {
+            max_ns: settings.add_counter(aeron, MAX_CYCLE_TIME_TYPE_ID, "Cluster container max cycle time in ns")?,
+            exceeded: settings.add_counter(aeron, CYCLE_TIME_EXCEEDED_TYPE_ID, &exceeded)?,
+            threshold,
+        })
+    }
+
+    /// Counters for the snapshots of a service.
+    pub(super) fn of_snapshots(aeron: &Aeron, settings: &Settings) -> Result<Self> {
+        let threshold = settings.snapshot_duration_threshold;
+        let exceeded =
+            format!("Clustered service max snapshot duration exceeded count: threshold={}", java_duration(threshold));
+        let max = "Clustered service max snapshot duration in ns";
+        Ok(DurationTracker {
+            max_ns: settings.add_counter(aeron, MAX_SNAPSHOT_DURATION_TYPE_ID, max)?,
+            exceeded: settings.add_counter(aeron, SNAPSHOT_DURATION_EXCEEDED_TYPE_ID, &exceeded)?,
+            threshold,
+        })
+    }
+
+    /// Takes in one duration.
+    #[inline]
+    pub(super) fn record(&self, duration: Duration) {
+        let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        if nanos > self.max_ns.get() {
+            self.max_ns.propose_max(nanos);
+        }
+        if duration > self.threshold {
+            self.exceeded.increment();
+        }
+    }
+}
+
+/// Measures from one call to the next.
+pub(super) struct DutyCycle {
+    tracker: DurationTracker,
+    last: Instant,
+}
+
+impl DutyCycle {
+    pub(super) fn new(tracker: DurationTracker) -> Self {
+        DutyCycle { tracker, last: Instant::now() }
+    }
+
+    /// Starts to measure at `now`: what came before does not count.
+    pub(super) fn restart(&mut self, now: Instant) {
+        self.last = now;
+    }
+
+    /// Takes in the time since the last call.
+    #[inline]
+    pub(super) fn measure(&mut self, now: Instant) {
+        self.tracker.record(now.duration_since(std::mem::replace(&mut self.last, now)));
+    }
+}
+
+/// A duration as Agrona's `SystemUtil.formatDuration` writes it: in the largest unit that leaves nothing over.
+fn java_duration(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    for (unit, name) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")] {
+        if nanos != 0 && nanos.is_multiple_of(unit) {
+            return format!("{}{name}", nanos / unit);
+        }
+    }
+    format!("{nanos}ns")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_java_writes_them() {
+        for (nanos, text) in [
+            (1_000_000_000, "1s"),
+            (100_000_000, "100ms"),
+            (1_500_000_000, "1500ms"),
+            (7_000, "7us"),
+            (7_001, "7001ns"),
+            (0, "0ns"),
+        ] {
+            assert_eq!(java_duration(Duration::from_nanos(nanos)), text);
+        }
+    }
+}
