@@ -166,9 +166,13 @@ fn closed(client: &ClientInner, name: &str) -> Error {
 impl<T> Drop for AsyncAdd<T> {
     fn drop(&mut self) {
         if let Some(registering) = self.registering {
-            // SAFETY: the registration had no answer. If cancelling fails (the client is closed), C frees it when the
-            // client goes (aeron_client_conductor_on_close).
-            unsafe { (self.cancel)(self.client.ptr(), registering.as_ptr()) };
+            // SAFETY: the registration had no answer. If cancelling fails (the client is closed, or its conductor behind),
+            // C frees it when the client goes (aeron_client_conductor_on_close).
+            let result = unsafe { (self.cancel)(self.client.ptr(), registering.as_ptr()) };
+            if result < 0 && !self.client.is_closed() {
+                let error = last_error(format_args!("cannot give up adding {}", self.name));
+                tracing::warn!("{error}; it stays until the client closes");
+            }
         }
     }
 }
