@@ -1,6 +1,7 @@
 //! The settings of a client.
 
 use std::ffi::CStr;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -10,11 +11,14 @@ use aeron_sys as sys;
 
 use super::client::Aeron;
 use super::handle::{Callbacks, ClientInner, ErrorHandler, c_string, on_error};
+use super::heartbeat::await_driver;
 use super::native_error::{check, last_error};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest client name the driver's counters can show (`AERON_COUNTER_MAX_CLIENT_NAME_LENGTH`).
 const MAX_CLIENT_NAME_LENGTH: usize = 100;
+/// C adds the driver timeout, in nanoseconds, to a clock that counts in 63 bits.
+const MAX_DRIVER_TIMEOUT_MS: u64 = i64::MAX as u64 / 2 / 1_000_000;
 
 /// The settings of an [`Aeron`] client. Mirrors `io.aeron.Aeron.Context` and `aeron_context_t`.
 ///
@@ -137,10 +141,10 @@ impl NativeContext {
 
     fn set_driver_timeout(&self, timeout: Duration) -> Result<()> {
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        if millis == 0 {
+        if !(1..=MAX_DRIVER_TIMEOUT_MS).contains(&millis) {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                format!("driver timeout must be at least 1 ms: {timeout:?}"),
+                format!("driver timeout must be from 1 to {MAX_DRIVER_TIMEOUT_MS} ms: {timeout:?}"),
             ));
         }
         // SAFETY: the context is live.
@@ -166,18 +170,22 @@ impl NativeContext {
 
     fn start(self, callbacks: Arc<Callbacks>) -> Result<Aeron> {
         // SAFETY: the context is live; the directory is a NUL-terminated string that belongs to it.
-        let (dir, timeout) = unsafe {
+        let (native_dir, timeout) = unsafe {
             (
-                CStr::from_ptr(sys::aeron_context_get_dir(self.ptr())).to_string_lossy().into_owned(),
+                CStr::from_ptr(sys::aeron_context_get_dir(self.ptr())),
                 Duration::from_millis(sys::aeron_context_get_driver_timeout_ms(self.ptr())),
             )
         };
+        let dir = native_dir.to_string_lossy().into_owned();
         let doing = format!("cannot connect to the media driver in {dir:?} (is it running?)");
+        await_driver(native_dir, timeout).map_err(|error| error.context(&doing))?;
+        // From here on the context is the client's. If there will be none, it leaks: closing it might unmap what another
+        // thread has mapped by then (see heartbeat.rs).
+        let context = ManuallyDrop::new(self).0;
         let mut raw = std::ptr::null_mut();
         // SAFETY: the context is live and used by this client alone, as aeron_init asks.
-        check(unsafe { sys::aeron_init(&mut raw, self.ptr()) }, &doing)?;
+        check(unsafe { sys::aeron_init(&mut raw, context.as_ptr()) }, &doing)?;
         let aeron = NonNull::new(raw).ok_or_else(|| last_error(&doing))?;
-        let context = std::mem::ManuallyDrop::new(self).0;
         let client = Arc::new(ClientInner::new(aeron, context, callbacks, dir.into(), timeout));
         // SAFETY: the client is initialised and not started; if starting fails, dropping `client` closes it.
         check(unsafe { sys::aeron_start(aeron.as_ptr()) }, "cannot start the Aeron client")?;
@@ -187,7 +195,7 @@ impl NativeContext {
 
 impl Drop for NativeContext {
     fn drop(&mut self) {
-        // SAFETY: no client took the context (`start` forgets it once aeron_init succeeded).
+        // SAFETY: no client took the context: `start` forgets it before aeron_init.
         unsafe { sys::aeron_context_close(self.ptr()) };
     }
 }

@@ -18,6 +18,7 @@ mod exclusive_publication;
 mod fragment_assembler;
 mod handle;
 mod header;
+mod heartbeat;
 mod idle;
 mod image;
 #[cfg(doctest)]

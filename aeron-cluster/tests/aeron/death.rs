@@ -140,6 +140,9 @@ fn a_killed_driver_ends_its_clients_and_not_their_process() {
     assert_eq!(kinds, [ErrorKind::DriverDead]);
     drop(aeron);
     handles.all_are_closed();
+    let context = Context::new().dir(&dir).driver_timeout(Duration::from_millis(100));
+    let error = Aeron::connect(context).expect_err("its files alone are there");
+    assert!(error.kind() == ErrorKind::DriverDead && error.message().contains(&*dir.to_string_lossy()), "{error}");
 
     driver = start_driver(&dir);
     let mut later = Handles::new(&client(&dir));
@@ -178,6 +181,19 @@ fn the_last_handle_may_go_on_the_conductor_thread() {
     // The handler, and the flag in it, go with the client, after its conductor was joined.
     until("the client to be closed", || freed.load(Ordering::Acquire));
     assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_client_waits_for_its_driver() {
+    let memory = WorkDir::new().unwrap();
+    let dir = memory.path().join("aeron");
+    let waiting = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| Aeron::connect(Context::new().dir(&dir).driver_timeout(PATIENCE)));
+        // It may have begun to wait by now or not: it finds the driver in either case.
+        let _driver = MediaDriver::launch(driver_context(&dir)).unwrap();
+        waiting.join().unwrap().map(|aeron| aeron.client_id())
+    });
+    assert!(waiting.is_ok(), "{waiting:?}");
 }
 
 #[test]

@@ -43,6 +43,8 @@ fn values_that_c_cannot_take_never_reach_it() {
         Aeron::connect(Context::new().dir(&rig.dir).client_name("n\0n")).map(drop),
         Aeron::connect(Context::new().dir(&rig.dir).client_name("n".repeat(101))).map(drop),
         Aeron::connect(Context::new().dir("d".repeat(5000))).map(drop),
+        Aeron::connect(Context::new().dir(&rig.dir).driver_timeout(Duration::ZERO)).map(drop),
+        Aeron::connect(Context::new().dir(&rig.dir).driver_timeout(Duration::MAX)).map(drop),
     ];
     for (index, error) in errors.into_iter().enumerate() {
         let error = error.expect_err("invalid");
