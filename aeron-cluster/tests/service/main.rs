@@ -1,4 +1,5 @@
-//! The service container against the official consensus module, on clusters of one member.
+//! The service container against the official consensus module, on clusters of one member, and against one that the test
+//! plays itself.
 //!
 //! The service of these tests does what the client's messages tell it to, and tells the test what happened to it.
 #![cfg(feature = "testing")]
@@ -9,4 +10,6 @@ mod ending;
 mod events;
 mod failing;
 mod probe;
+mod protocol;
+mod script;
 mod snapshots;

@@ -1,0 +1,240 @@
+//! The container's side of the protocol, message by message, against a consensus module played by the test.
+
+use aeron_cluster::codec::{
+    ActionFlags, ClusterAction, ClusterActionRequest, MessageHeader, NewLeadershipTermEvent, RequestServiceAck,
+    ServiceTerminationPosition, SessionCloseEvent, SessionMessageHeader, SessionOpenEvent,
+};
+use aeron_cluster::service::{CloseReason, ClusterTimeUnit, FailurePolicy, Role, SemanticVersion, Termination};
+use aeron_cluster::testing::PATIENCE;
+
+use crate::probe::{Event, Events};
+use crate::script::{FOR_EVER, Script};
+
+const NO_TERM: i64 = 0;
+
+fn message(session: i64, time: i64, text: &str) -> Vec<u8> {
+    let header = SessionMessageHeader { leadership_term_id: NO_TERM, cluster_session_id: session, timestamp: time };
+    [&header.encode(), text.as_bytes()].concat()
+}
+
+fn open(session: i64) -> Vec<u8> {
+    let mut event = Vec::new();
+    SessionOpenEvent {
+        leadership_term_id: NO_TERM,
+        correlation_id: 1,
+        cluster_session_id: session,
+        timestamp: 5,
+        response_stream_id: 102,
+        response_channel: "aeron:ipc",
+        encoded_principal: &[],
+    }
+    .encode(&mut event);
+    event
+}
+
+fn action(position: i64, flags: ActionFlags) -> Vec<u8> {
+    ClusterActionRequest {
+        leadership_term_id: NO_TERM,
+        log_position: position,
+        timestamp: 6,
+        action: ClusterAction::Snapshot,
+        flags,
+    }
+    .encode()
+    .to_vec()
+}
+
+fn terminate_at(position: i64, ack_required: bool) -> Vec<u8> {
+    ServiceTerminationPosition { log_position: position, ack_required: Some(ack_required) }.encode().to_vec()
+}
+
+/// The text of the next message that the service got.
+fn text(events: &Events) -> String {
+    events.wait_for(|event| match event {
+        Event::Message { text, .. } => Some(text.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn acknowledgements_count_up_over_all_their_kinds() {
+    let mut script = Script::start(|context| context);
+    let mut log = script.log(0);
+    let ack = script.join(&log, Role::Follower);
+    assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id), (1, 0, -1));
+
+    script.tell(&RequestServiceAck { log_position: 64 }.encode());
+    let position = script.append(&mut log, &message(1, 9, ""));
+    assert_eq!(position, 64);
+    let ack = script.ack();
+    assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id, ack.timestamp), (2, 64, -1, 9));
+
+    // A snapshot for standby nodes is none of this one's business: no acknowledgement.
+    let position = log.position_after(40);
+    script.append(&mut log, &action(position, ActionFlags::STANDBY_SNAPSHOT));
+    let position = script.append(&mut log, &message(1, 9, "passed"));
+    while text(&script.events) != "passed" {}
+    // A position that was passed is acknowledged all the same.
+    script.tell(&RequestServiceAck { log_position: 64 }.encode());
+    let ack = script.ack();
+    assert_eq!((ack.ack_id, ack.log_position), (3, position));
+    assert_eq!(
+        script.errors.recv_timeout(PATIENCE).unwrap(),
+        format!("invalid ack request: logPosition={position} > requestedAckPosition=64")
+    );
+
+    // A consensus module before 1.53 does not say whether it waits: it does.
+    let mut old = terminate_at(position, false);
+    old.truncate(MessageHeader::ENCODED_LENGTH + 8);
+    old[0..2].copy_from_slice(&8u16.to_le_bytes());
+    old[6..8].copy_from_slice(&16u16.to_le_bytes());
+    script.tell(&old);
+    let ack = script.ack();
+    assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id), (4, position, -1));
+    assert_eq!(script.container.wait().unwrap(), Termination::Expected);
+    assert_eq!(script.events.rest().last(), Some(&Event::Terminate));
+}
+
+#[test]
+fn the_log_is_not_read_past_the_commit_position() {
+    let mut script = Script::start(|context| context);
+    let mut log = script.log(0);
+    script.join(&log, Role::Follower);
+    let first = log.append(&message(1, 1, "first"));
+    let second = log.append(&message(1, 2, "second"));
+    script.commit(first);
+    assert_eq!(text(&script.events), "first");
+    script.tell(&RequestServiceAck { log_position: first }.encode());
+    assert_eq!(script.ack().log_position, first);
+    script.commit(second);
+    assert_eq!(text(&script.events), "second");
+    // A termination whose position was passed is none that was expected.
+    script.tell(&terminate_at(first, true));
+    assert_eq!(script.ack().log_position, second);
+    assert_eq!(script.container.wait().unwrap(), Termination::Unexpected);
+    let expected = format!("service terminate: logPosition={second} > terminationPosition={first}");
+    assert!(script.errors.try_iter().any(|error| error == expected), "{expected}");
+}
+
+#[test]
+fn a_log_that_the_driver_refuses_is_tried_again_until_another_comes() {
+    let mut script = Script::start(|context| context);
+    let log = script.log(0);
+    script.tell(&log.request(0, FOR_EVER, Role::Follower, "aeron:udp?endpoint=no.such.host.invalid:1"));
+    for _ in 0..2 {
+        let error = script.errors.recv_timeout(PATIENCE).unwrap();
+        assert!(error.starts_with("failed to join active log, will retry: "), "{error}");
+    }
+    let ack = script.join(&log, Role::Follower);
+    assert_eq!((ack.ack_id, ack.log_position), (1, 0));
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+#[test]
+fn a_log_that_does_not_go_on_where_the_last_one_ended_is_fatal() {
+    for (joins_at, says, error) in [
+        (64, 64, "joining image: expectedPosition=0 joinPosition=64"),
+        (0, 128, "active log event: expectedPosition=0 eventPosition=128"),
+    ] {
+        let script = Script::start(|context| context);
+        let log = script.log(joins_at);
+        script.tell(&log.request(says, FOR_EVER, Role::Follower, &log.channel()));
+        let ended = script.container.wait().unwrap_err().to_string();
+        assert_eq!(ended, format!("Cluster log must be contiguous for {error}"));
+        assert_eq!(script.events.rest().last(), Some(&Event::Terminate));
+    }
+}
+
+#[test]
+fn a_log_is_left_at_its_end_and_the_next_one_joined_there_in_another_role() {
+    let mut script = Script::start(|context| context);
+    let mut log = script.log(0);
+    script.join(&log, Role::Leader);
+    script.append(&mut log, &open(3));
+    let end = script.append(&mut log, &message(3, 8, "last"));
+    assert_eq!(text(&script.events), "last");
+    let mut next = script.log(end);
+    let ack = script.join(&next, Role::Leader);
+    assert_eq!((ack.ack_id, ack.log_position), (2, end));
+    // Left and joined: a follower in between.
+    let role = |event: &Event| if let Event::Role(role) = event { Some(*role) } else { None };
+    assert_eq!(script.events.wait_for(role), Role::Follower);
+    assert_eq!(script.events.wait_for(role), Role::Leader);
+    script.append(&mut next, &message(3, 9, "goes on"));
+    let (session, position) = script.events.wait_for(|event| match event {
+        Event::Message { session, position, .. } => Some((*session, *position)),
+        _ => None,
+    });
+    assert_eq!((session, position), (Some(3), next.position));
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+#[test]
+fn what_is_wrong_in_the_log_ends_the_node_or_is_passed_over_as_the_policy_says() {
+    let mut foreign = message(1, 1, "foreign");
+    foreign[4..6].copy_from_slice(&112u16.to_le_bytes());
+    for (bad, error) in [
+        (open(3), "clashing open clusterSessionId=3 leadershipTermId=0"),
+        (foreign, "expected schemaId=111, actual=112"),
+        (message(1, 1, "panic"), "service panicked in on_session_message at log position"),
+    ] {
+        for policy in [FailurePolicy::Terminate, FailurePolicy::LogAndContinue] {
+            let mut script = Script::start(|context| context.failure_policy(policy));
+            let mut log = script.log(0);
+            script.join(&log, Role::Follower);
+            script.append(&mut log, &open(3));
+            // Unknown: told, and passed over whatever the policy.
+            let close = SessionCloseEvent {
+                leadership_term_id: NO_TERM,
+                cluster_session_id: 99,
+                timestamp: 7,
+                close_reason: CloseReason::ClientAction,
+            };
+            script.append(&mut log, &close.encode());
+            script.append(&mut log, &bad);
+            script.append(&mut log, &message(3, 9, "after"));
+            let told = script.errors.recv_timeout(PATIENCE).unwrap();
+            assert!(told.starts_with("unknown session close: clusterSessionId=99 closeReason="), "{told}");
+            let told = script.errors.recv_timeout(PATIENCE).unwrap();
+            assert!(told.contains(error), "{told}");
+            if policy == FailurePolicy::LogAndContinue {
+                assert_eq!(text(&script.events), "after");
+                assert_eq!(script.container.close().unwrap(), Termination::Closed);
+            } else {
+                assert_eq!(script.container.wait().unwrap_err().to_string(), told);
+                let rest = script.events.rest();
+                assert!(!rest.iter().any(|event| matches!(event, Event::Message { .. })), "{rest:?}");
+            }
+            assert_eq!(script.errors.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
+fn a_term_of_another_application_version_ends_the_node_whatever_the_policy() {
+    let mut script = Script::start(|context| {
+        context.app_version(SemanticVersion::new(1, 2, 3)).failure_policy(FailurePolicy::LogAndContinue)
+    });
+    let mut log = script.log(0);
+    script.join(&log, Role::Follower);
+    for major in [1, 2] {
+        let event = NewLeadershipTermEvent {
+            leadership_term_id: 4,
+            log_position: log.position_after(56),
+            timestamp: 10,
+            term_base_log_position: 0,
+            leader_member_id: 7,
+            log_session_id: 1,
+            time_unit: ClusterTimeUnit::Nanos,
+            app_version: Some(SemanticVersion::new(major, 0, 0)),
+        };
+        script.append(&mut log, &event.encode());
+    }
+    assert_eq!(script.container.wait().unwrap_err().to_string(), "incompatible version: 1.2.3 log=2.0.0");
+    let rest = script.events.rest();
+    let terms = rest
+        .iter()
+        .filter(|event| matches!(event, Event::Term { event, member_id: 7 } if event.leadership_term_id == 4));
+    assert_eq!(terms.count(), 1, "{rest:?}");
+    assert_eq!(rest.last(), Some(&Event::Terminate));
+}
