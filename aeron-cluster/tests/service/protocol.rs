@@ -1,14 +1,17 @@
 //! The container's side of the protocol, message by message, against a consensus module played by the test.
 
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
 use aeron_cluster::codec::{
     ActionFlags, ClusterAction, ClusterActionRequest, MessageHeader, NewLeadershipTermEvent, RequestServiceAck,
     ServiceTerminationPosition, SessionCloseEvent, SessionMessageHeader, SessionOpenEvent,
 };
 use aeron_cluster::service::{CloseReason, ClusterTimeUnit, FailurePolicy, Role, SemanticVersion, Termination};
-use aeron_cluster::testing::PATIENCE;
+use aeron_cluster::testing::{PATIENCE, wait_until};
 
-use crate::probe::{Event, Events};
-use crate::script::{FOR_EVER, Script};
+use crate::probe::{Event, Events, Fail};
+use crate::script::{LOG_STREAM, Script, join_request};
 
 const NO_TERM: i64 = 0;
 
@@ -120,7 +123,7 @@ fn the_log_is_not_read_past_the_commit_position() {
 fn a_log_that_the_driver_refuses_is_tried_again_until_another_comes() {
     let mut script = Script::start(|context| context);
     let log = script.log(0);
-    script.tell(&log.request(0, FOR_EVER, Role::Follower, "aeron:udp?endpoint=no.such.host.invalid:1"));
+    script.tell(&log.request(0, Role::Follower, "aeron:udp?endpoint=no.such.host.invalid:1"));
     for _ in 0..2 {
         let error = script.errors.recv_timeout(PATIENCE).unwrap();
         assert!(error.starts_with("failed to join active log, will retry: "), "{error}");
@@ -138,7 +141,7 @@ fn a_log_that_does_not_go_on_where_the_last_one_ended_is_fatal() {
     ] {
         let script = Script::start(|context| context);
         let log = script.log(joins_at);
-        script.tell(&log.request(says, FOR_EVER, Role::Follower, &log.channel()));
+        script.tell(&log.request(says, Role::Follower, &log.channel()));
         let ended = script.container.wait().unwrap_err().to_string();
         assert_eq!(ended, format!("Cluster log must be contiguous for {error}"));
         assert_eq!(script.events.rest().last(), Some(&Event::Terminate));
@@ -237,4 +240,73 @@ fn a_term_of_another_application_version_ends_the_node_whatever_the_policy() {
         .filter(|event| matches!(event, Event::Term { event, member_id: 7 } if event.leadership_term_id == 4));
     assert_eq!(terms.count(), 1, "{rest:?}");
     assert_eq!(rest.last(), Some(&Event::Terminate));
+}
+
+/// The session of a log that is not there yet.
+const LATE_SESSION: i32 = 4242;
+
+/// Asks for a log that is not there yet, and waits until the service waits for it.
+fn join_late(script: &Script) {
+    // Of another session, but it sees that somebody subscribes.
+    let witness = script.aeron.add_exclusive_publication("aeron:ipc", LOG_STREAM).unwrap();
+    script.tell(&join_request(LATE_SESSION, 0, Role::Follower, "aeron:ipc"));
+    wait_for(|| witness.is_connected());
+}
+
+fn wait_for(mut condition: impl FnMut() -> bool) {
+    let observe = || Ok(if condition() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+    wait_until("a condition", PATIENCE, observe).unwrap();
+}
+
+#[test]
+fn a_container_is_closed_while_it_waits_for_a_log_or_an_archive() {
+    const PROMPT: Duration = Duration::from_secs(1);
+    let script = Script::start(|context| context);
+    join_late(&script);
+    let start = Instant::now();
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+    assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
+
+    let mut script = Script::start(|context| context);
+    let archive_that_never_answers = script.aeron.add_subscription("aeron:ipc", 10).unwrap();
+    let mut log = script.log(0);
+    script.join(&log, Role::Follower);
+    let position = log.position_after(40);
+    script.append(&mut log, &action(position, ActionFlags::DEFAULT));
+    wait_for(|| archive_that_never_answers.is_connected());
+    let start = Instant::now();
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+    assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_snapshot_without_an_archive_is_acknowledged_as_failed_and_the_service_goes_on() {
+    let mut script = Script::start(|context| context);
+    let mut log = script.log(0);
+    script.join(&log, Role::Follower);
+    let position = log.position_after(40);
+    script.append(&mut log, &action(position, ActionFlags::DEFAULT));
+    let ack = script.ack();
+    assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id, ack.timestamp), (2, position, -1, 6));
+    let told = script.errors.recv_timeout(PATIENCE).unwrap();
+    assert!(told.contains("cannot connect to archive"), "{told}");
+    script.append(&mut log, &message(1, 9, "goes on"));
+    assert_eq!(text(&script.events), "goes on");
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+#[test]
+fn background_work_that_fails_does_not_lose_the_log_that_is_being_joined() {
+    let mut script =
+        Script::start_failing(Fail::BackgroundNow, |context| context.failure_policy(FailurePolicy::LogAndContinue));
+    join_late(&script);
+    for _ in script.errors.try_iter() {}
+    for _ in 0..3 {
+        let told = script.errors.recv_timeout(PATIENCE).unwrap();
+        assert!(told.contains("service panicked in do_background_work"), "{told}");
+    }
+    let _log = script.aeron.add_exclusive_publication("aeron:ipc?session-id=4242", LOG_STREAM).unwrap();
+    let ack = script.ack();
+    assert_eq!((ack.ack_id, ack.log_position), (1, 0));
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
 }

@@ -9,17 +9,14 @@ use aeron_cluster::codec::{JoinLog, ServiceAck, ServiceEvent};
 use aeron_cluster::service::{ClusteredServiceContainer, Context, Role};
 use aeron_cluster::testing::{PATIENCE, Part, TestCluster, wait_until};
 
-use crate::probe::{Events, Probe, context};
+use crate::probe::{Events, Fail, Probe, context};
 
 const CONTROL_CHANNEL: &str = "aeron:ipc?term-length=128k";
-const LOG_STREAM: i32 = 100;
+pub const LOG_STREAM: i32 = 100;
 const COMMIT_POSITION_TYPE_ID: i32 = 203;
 const RECOVERY_STATE_TYPE_ID: i32 = 204;
 /// What the logs of these tests have for a term, in bytes.
 const TERM_LENGTH: i64 = 64 * 1024;
-
-/// A position that no log reaches.
-pub const FOR_EVER: i64 = i64::MAX;
 
 /// The consensus module, the log, and the container that takes both for real.
 pub struct Script {
@@ -38,6 +35,11 @@ pub struct Script {
 impl Script {
     /// Starts a container without a snapshot, and takes the acknowledgement of its start.
     pub fn start(configure: impl FnOnce(Context) -> Context) -> Script {
+        Self::start_failing(Fail::Never, configure)
+    }
+
+    /// The same with a service that fails.
+    pub fn start_failing(fail: Fail, configure: impl FnOnce(Context) -> Context) -> Script {
         let mut cluster = TestCluster::builder().create().unwrap();
         cluster.start_part(0, Part::Driver).unwrap();
         let aeron = Aeron::connect(aeron::Context::new().dir(cluster.aeron_dir(0))).unwrap();
@@ -47,7 +49,7 @@ impl Script {
         let mut recovery_key = [0; 32];
         recovery_key[..8].copy_from_slice(&(-1i64).to_le_bytes());
         let recovery = aeron.add_counter(RECOVERY_STATE_TYPE_ID, &recovery_key, "recovery").unwrap();
-        let (probe, events) = Probe::new();
+        let (probe, events) = Probe::failing(fail);
         let (handler, errors) = channel();
         let settings = context(&cluster).error_handler(move |error| {
             // A test that heard enough has dropped its end.
@@ -100,7 +102,7 @@ impl Script {
 
     /// Asks the service to join a log, which it does.
     pub fn join(&mut self, log: &Log, role: Role) -> ServiceAck {
-        self.tell(&log.request(log.position, FOR_EVER, role, &log.channel()));
+        self.tell(&log.request(log.position, role, &log.channel()));
         self.ack()
     }
 
@@ -128,21 +130,8 @@ impl Log {
     }
 
     /// The request to join it.
-    pub fn request(&self, log_position: i64, max_log_position: i64, role: Role, log_channel: &str) -> Vec<u8> {
-        let mut request = Vec::new();
-        JoinLog {
-            log_position,
-            max_log_position,
-            member_id: 7,
-            log_session_id: self.publication.session_id(),
-            log_stream_id: LOG_STREAM,
-            is_startup: false,
-            role,
-            is_standby: Some(false),
-            log_channel,
-        }
-        .encode(&mut request);
-        request
+    pub fn request(&self, log_position: i64, role: Role, log_channel: &str) -> Vec<u8> {
+        join_request(self.publication.session_id(), log_position, role, log_channel)
     }
 
     /// Where the log will be after a message of `length` bytes.
@@ -156,6 +145,24 @@ impl Log {
         self.position = wait_until("the log", PATIENCE, || Ok(taken(publication.offer(message)))).unwrap();
         self.position
     }
+}
+
+/// A request to join the log of a session.
+pub fn join_request(log_session_id: i32, log_position: i64, role: Role, log_channel: &str) -> Vec<u8> {
+    let mut request = Vec::new();
+    JoinLog {
+        log_position,
+        max_log_position: i64::MAX,
+        member_id: 7,
+        log_session_id,
+        log_stream_id: LOG_STREAM,
+        is_startup: false,
+        role,
+        is_standby: Some(false),
+        log_channel,
+    }
+    .encode(&mut request);
+    request
 }
 
 fn taken(sent: Result<i64, aeron::OfferError>) -> ControlFlow<i64, aeron::OfferError> {
