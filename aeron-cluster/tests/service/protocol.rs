@@ -310,3 +310,40 @@ fn background_work_that_fails_does_not_lose_the_log_that_is_being_joined() {
     assert_eq!((ack.ack_id, ack.log_position), (1, 0));
     assert_eq!(script.container.close().unwrap(), Termination::Closed);
 }
+
+#[test]
+fn only_a_leader_is_connected_to_the_clients() {
+    let mut script = Script::start(|context| context);
+    let mut client = script.aeron.add_subscription("aeron:ipc", 102).unwrap();
+    let mut log = script.log(0);
+    script.join(&log, Role::Leader);
+    script.append(&mut log, &open(3));
+    wait_for(|| client.is_connected());
+
+    log = script.log(log.position);
+    script.join(&log, Role::Follower);
+    wait_for(|| !client.is_connected());
+    // It answers all the same, to nobody.
+    script.append(&mut log, &message(3, 9, "echo as a follower"));
+    assert_eq!(text(&script.events), "echo as a follower");
+
+    log = script.log(log.position);
+    script.join(&log, Role::Leader);
+    script.append(&mut log, &message(3, 9, "echo as a leader"));
+    let mut heard = Vec::new();
+    wait_for(|| {
+        client.poll(1, |message, _| heard = message[32..].to_vec()).unwrap();
+        !heard.is_empty()
+    });
+    assert_eq!(heard, b"echo as a leader");
+    let close = SessionCloseEvent {
+        leadership_term_id: NO_TERM,
+        cluster_session_id: 3,
+        timestamp: 10,
+        close_reason: CloseReason::ClientAction,
+    };
+    script.append(&mut log, &close.encode());
+    wait_for(|| !client.is_connected());
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+    assert_eq!(script.errors.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
+}
