@@ -305,11 +305,16 @@ impl Context {
         self
     }
 
-    /// The local control channel of the archive, an `aeron:ipc` one, and its stream. Default:
-    /// `aeron:ipc?term-length=64k`, 10.
+    /// The local control channel of the archive, an `aeron:ipc` one. Default: `aeron:ipc?term-length=64k`.
     #[must_use]
-    pub fn archive_control(mut self, channel: impl Into<String>, stream_id: i32) -> Self {
+    pub fn archive_control_channel(mut self, channel: impl Into<String>) -> Self {
         self.settings.archive_control_channel = channel.into();
+        self
+    }
+
+    /// The stream on which the archive takes local requests. Default: 10.
+    #[must_use]
+    pub fn archive_control_stream_id(mut self, stream_id: i32) -> Self {
         self.settings.archive_control_stream_id = stream_id;
         self
     }
@@ -432,8 +437,36 @@ impl std::fmt::Debug for Context {
         f.debug_struct("Context")
             .field("aeron_dir", &self.aeron_dir)
             .field("cluster_dir", &self.cluster_dir)
-            .field("cluster_id", &self.settings.cluster_id)
-            .field("service_id", &self.settings.service_id)
+            .field("mark_file_dir", &self.mark_file_dir)
+            .field("error_buffer_length", &self.error_buffer_length)
+            .field("mark_file_wait", &self.mark_file_wait)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("cluster_id", &self.cluster_id)
+            .field("service_id", &self.service_id)
+            .field("service_name", &self.service_name)
+            .field("app_version", &self.app_version)
+            .field("control_channel", &self.control_channel)
+            .field("consensus_module_stream_id", &self.consensus_module_stream_id)
+            .field("service_stream_id", &self.service_stream_id)
+            .field("replay_channel", &self.replay_channel)
+            .field("replay_stream_id", &self.replay_stream_id)
+            .field("snapshot_channel", &self.snapshot_channel)
+            .field("snapshot_stream_id", &self.snapshot_stream_id)
+            .field("is_responding_service", &self.is_responding_service)
+            .field("log_fragment_limit", &self.log_fragment_limit)
+            .field("failure_policy", &self.failure_policy)
+            .field("cycle_threshold", &self.cycle_threshold)
+            .field("snapshot_duration_threshold", &self.snapshot_duration_threshold)
+            .field("archive_control_channel", &self.archive_control_channel)
+            .field("archive_control_stream_id", &self.archive_control_stream_id)
+            .field("archive_response_stream_id", &self.archive_response_stream_id)
             .finish_non_exhaustive()
     }
 }

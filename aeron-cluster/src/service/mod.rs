@@ -15,6 +15,7 @@ mod container;
 mod context;
 mod core;
 mod egress;
+mod environment;
 pub mod error_log;
 mod error_sink;
 mod lifecycle;

@@ -128,7 +128,7 @@ fn settings_that_cannot_be_used_are_named() {
         (context().service_id(-1), "service id outside allowed range [0,9]: -1"),
         (context().control_channel("ipc"), "control channel: invalid channel \"ipc\""),
         (
-            context().archive_control("aeron:udp?endpoint=localhost:8010", 10),
+            context().archive_control_channel("aeron:udp?endpoint=localhost:8010"),
             "local archive control must be IPC: aeron:udp",
         ),
         (context().log_fragment_limit(0), "log fragment limit"),
