@@ -42,6 +42,7 @@ pub(super) type TerminationHook = Box<dyn FnOnce(&Error) + Send>;
 /// Mirrors `ClusteredServiceContainer.Context`.
 pub struct Context {
     settings: Settings,
+    aeron: Option<Aeron>,
     aeron_dir: Option<PathBuf>,
     cluster_dir: PathBuf,
     mark_file_dir: Option<PathBuf>,
@@ -115,6 +116,7 @@ impl Default for Context {
                 archive_control_stream_id: 10,
                 archive_response_stream_id: None,
             },
+            aeron: None,
             aeron_dir: None,
             cluster_dir: "aeron-cluster".into(),
             mark_file_dir: None,
@@ -136,6 +138,19 @@ impl Context {
     #[must_use]
     pub fn aeron_directory_name(mut self, dir: impl AsRef<Path>) -> Self {
         self.aeron_dir = Some(dir.as_ref().to_path_buf());
+        self
+    }
+
+    /// A client to use instead of one of the container's own; the driver is then the client's.
+    ///
+    /// The consensus module knows that the service is alive by the heartbeat of this client. If the container ends while the
+    /// program keeps the client, the consensus module goes on as if the service were there, and waits for
+    /// acknowledgements that never come. So let the client go, all clones and handles of it, when the container ends: in
+    /// [`termination_hook`](Self::termination_hook), or by ending the process. Errors that the client's conductor reports go
+    /// to the client's own error handler.
+    #[must_use]
+    pub fn aeron(mut self, aeron: Aeron) -> Self {
+        self.aeron = Some(aeron);
         self
     }
 
@@ -403,17 +418,10 @@ impl Context {
         mark_file: &mut ClusterMarkFile,
     ) -> Result<(Aeron, DurationTracker, DurationTracker)> {
         let settings = &self.settings;
-        // Weak: the errors hold a counter of the client, and the client would hold the errors.
-        let sink: Weak<ErrorSink> = Arc::downgrade(errors);
-        let mut context = aeron::Context::new().client_name(&settings.service_name).on_error(move |error| {
-            if let Some(errors) = sink.upgrade() {
-                errors.count(error);
-            }
-        });
-        if let Some(dir) = &self.aeron_dir {
-            context = context.dir(dir);
-        }
-        let aeron = Aeron::connect(context)?;
+        let aeron = match &self.aeron {
+            Some(supplied) => supplied.clone(),
+            None => self.connect_own(errors)?,
+        };
         errors.count_in(settings.add_error_counter(&aeron)?);
         let duty_cycle = DurationTracker::of_duty_cycle(&aeron, settings)?;
         let snapshot_durations = DurationTracker::of_snapshots(&aeron, settings)?;
@@ -430,11 +438,26 @@ impl Context {
         mark_file.signal_ready(epoch_ms())?;
         Ok((aeron, duty_cycle, snapshot_durations))
     }
+
+    fn connect_own(&self, errors: &Arc<ErrorSink>) -> Result<Aeron> {
+        // Weak: the errors hold a counter of the client, and the client would hold the errors.
+        let sink: Weak<ErrorSink> = Arc::downgrade(errors);
+        let mut context = aeron::Context::new().client_name(&self.settings.service_name).on_error(move |error| {
+            if let Some(errors) = sink.upgrade() {
+                errors.count(error);
+            }
+        });
+        if let Some(dir) = &self.aeron_dir {
+            context = context.dir(dir);
+        }
+        Aeron::connect(context)
+    }
 }
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context")
+            .field("aeron", &self.aeron)
             .field("aeron_dir", &self.aeron_dir)
             .field("cluster_dir", &self.cluster_dir)
             .field("mark_file_dir", &self.mark_file_dir)

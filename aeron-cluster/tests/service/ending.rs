@@ -1,12 +1,13 @@
 //! The end of a container: closed at any point of its life, and when those it depends on die.
 
+use std::ops::ControlFlow;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::IdleStrategy;
+use aeron_cluster::aeron::{self, Aeron, IdleStrategy};
 use aeron_cluster::service::{ClusteredServiceContainer, Termination};
-use aeron_cluster::testing::{PATIENCE, Part, TestCluster};
+use aeron_cluster::testing::{PATIENCE, Part, TestCluster, wait_until};
 
 use crate::client::Client;
 use crate::probe::{Event, Probe, context, launch};
@@ -152,4 +153,31 @@ fn a_container_closed_from_its_own_thread_says_so_and_ends() {
     let error = told.recv_timeout(PATIENCE).unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::State);
     assert_eq!(events.rest(), []);
+}
+
+#[test]
+fn a_supplied_client_outlives_the_container_and_the_consensus_module_believes_in_it() {
+    let mut cluster = TestCluster::builder().start().unwrap();
+    let aeron = Aeron::connect(aeron::Context::new().dir(cluster.aeron_dir(0)).client_name("mine")).unwrap();
+    let (probe, events) = Probe::new();
+    let container = ClusteredServiceContainer::launch(context(&cluster).aeron(aeron.clone()), probe).unwrap();
+    cluster.wait_for_leader().unwrap();
+    Client::connect(&cluster).ask("echo once");
+    let counters = |type_id: i32| aeron.counters().find(|counter| counter.type_id == type_id);
+    assert!(counters(215).is_some());
+    assert_eq!(container.close().unwrap(), Termination::Closed);
+    assert_eq!(events.rest().last(), Some(&Event::Terminate));
+
+    // What the container added is gone, and the client is as it was.
+    wait_until("the container's counters to go", PATIENCE, || {
+        let left: Vec<_> =
+            [215, 218, 219, 236, 237].into_iter().filter(|type_id| counters(*type_id).is_some()).collect();
+        Ok(if left.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(left) })
+    })
+    .unwrap();
+    aeron.add_publication("aeron:ipc", 1).unwrap();
+    // Documented and warned of: nothing tells the consensus module until the client goes.
+    assert!(cluster.process(0, Part::ConsensusModule).unwrap().is_running());
+    drop(aeron);
+    cluster.process(0, Part::ConsensusModule).unwrap().wait(PATIENCE).unwrap();
 }
