@@ -1,11 +1,30 @@
 //! Channel URIs.
 
+use std::ffi::CString;
 use std::fmt;
 
+use super::handle::c_string;
 use crate::error::{Error, ErrorKind, Result};
 
 const SCHEME: &str = "aeron";
 const SPY_PREFIX: &str = "aeron-spy:";
+/// The longest channel, in bytes (`ChannelUri.MAX_URI_LENGTH`, `AERON_URI_MAX_LENGTH` less its NUL).
+const MAX_LENGTH: usize = 4095;
+
+/// A channel for C, which would send a longer one cut off, or not at all.
+pub(crate) fn native_channel(channel: &str, what: &str) -> Result<CString> {
+    check_length(channel, what)?;
+    c_string(channel, what)
+}
+
+fn check_length(channel: &str, what: &str) -> Result<()> {
+    if channel.len() <= MAX_LENGTH {
+        return Ok(());
+    }
+    let start: String = channel.chars().take(80).collect();
+    let message = format!("{what} has {} bytes, at most {MAX_LENGTH}: {start:?}...", channel.len());
+    Err(Error::new(ErrorKind::InvalidArgument, message))
+}
 
 /// A channel URI, parsed: `aeron:udp?endpoint=localhost:20121|term-length=64k`.
 ///
@@ -26,6 +45,7 @@ impl ChannelUri {
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) naming the channel and what is wrong with it.
     pub fn parse(channel: &str) -> Result<Self> {
         let invalid = |why: &str| Error::new(ErrorKind::InvalidArgument, format!("invalid channel {channel:?}: {why}"));
+        check_length(channel, "channel")?;
         let (prefix, rest) = match channel.strip_prefix(SPY_PREFIX) {
             Some(rest) => (SPY_PREFIX, rest),
             None => ("", channel),

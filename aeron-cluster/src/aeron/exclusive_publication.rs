@@ -9,8 +9,9 @@ use std::sync::Arc;
 use aeron_sys as sys;
 
 use super::async_add::{Registering, Registration};
+use super::channel_uri::native_channel;
 use super::claim::BufferClaim;
-use super::handle::{ClientInner, Handle, Native, c_string};
+use super::handle::{ClientInner, Handle, Native};
 use super::native_error::check;
 use super::offer::{OfferError, position};
 use super::publication::PublicationConstants;
@@ -38,7 +39,7 @@ impl Native for sys::aeron_exclusive_publication_t {
 
 impl ExclusivePublication {
     pub(super) fn describe(channel: &str, stream_id: i32) -> Result<ExclusivePublicationSpec> {
-        Ok(ExclusivePublicationSpec { channel: c_string(channel, "channel")?, stream_id })
+        Ok(ExclusivePublicationSpec { channel: native_channel(channel, "channel")?, stream_id })
     }
 
     /// Sends a message, in several fragments if it is longer than [`max_payload_length`](Self::max_payload_length).

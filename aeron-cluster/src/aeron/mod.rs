@@ -32,6 +32,7 @@ mod version;
 
 pub use async_add::AsyncAdd;
 pub use channel_uri::ChannelUri;
+pub(crate) use channel_uri::native_channel;
 pub use claim::BufferClaim;
 pub use client::Aeron;
 pub use context::Context;

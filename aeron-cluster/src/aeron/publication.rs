@@ -9,8 +9,9 @@ use std::sync::Arc;
 use aeron_sys as sys;
 
 use super::async_add::{Registering, Registration};
+use super::channel_uri::native_channel;
 use super::claim::BufferClaim;
-use super::handle::{ClientInner, Handle, Native, c_string};
+use super::handle::{ClientInner, Handle, Native};
 use super::native_error::check;
 use super::offer::{OfferError, position};
 use crate::error::Result;
@@ -70,7 +71,7 @@ impl Native for sys::aeron_publication_t {
 
 impl Publication {
     pub(super) fn describe(channel: &str, stream_id: i32) -> Result<PublicationSpec> {
-        Ok(PublicationSpec { channel: c_string(channel, "channel")?, stream_id })
+        Ok(PublicationSpec { channel: native_channel(channel, "channel")?, stream_id })
     }
 
     /// Sends a message, in several fragments if it is longer than [`max_payload_length`](Self::max_payload_length).

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use aeron_sys as sys;
 
 use super::async_add::{Registering, Registration};
-use super::channel_uri::ChannelUri;
-use super::handle::{ClientInner, Handle, Native, c_string};
+use super::channel_uri::{ChannelUri, native_channel};
+use super::handle::{ClientInner, Handle, Native};
 use super::header::Header;
 use super::image::{Image, ImageRef};
 use super::native_error::check;
@@ -44,7 +44,7 @@ impl Native for sys::aeron_subscription_t {
 
 impl Subscription {
     pub(super) fn describe(channel: &str, stream_id: i32) -> Result<SubscriptionSpec> {
-        Ok(SubscriptionSpec { channel: c_string(channel, "channel")?, stream_id })
+        Ok(SubscriptionSpec { channel: native_channel(channel, "channel")?, stream_id })
     }
 
     /// Delivers at most `fragment_limit` fragments to `handler`, and returns how many.

@@ -12,7 +12,7 @@ use super::context::{Context, NativeContext};
 use super::recording::{RecordingDescriptor, on_descriptor};
 use super::{check, failure};
 use crate::Result;
-use crate::aeron::{Aeron, NULL_VALUE, c_string};
+use crate::aeron::{Aeron, NULL_VALUE, native_channel};
 
 /// How often a waiting connect takes its next step.
 const POLL_INTERVAL: Duration = Duration::from_micros(200);
@@ -116,7 +116,7 @@ impl Archive {
         auto_stop: bool,
     ) -> Result<i64> {
         let mut id = NULL_VALUE;
-        let native = c_string(channel, "recording channel")?;
+        let native = native_channel(channel, "recording channel")?;
         // SAFETY: the connection is live, C writes the id and copies the string into its request.
         let result = unsafe {
             sys::aeron_archive_start_recording(
@@ -144,7 +144,7 @@ impl Archive {
     /// `AeronArchive.tryStopRecording`.
     pub fn try_stop_recording_channel(&mut self, channel: &str, stream_id: i32) -> Result<bool> {
         let mut stopped = false;
-        let native = c_string(channel, "recording channel")?;
+        let native = native_channel(channel, "recording channel")?;
         // SAFETY: the connection is live, C writes the answer and copies the string into its request.
         let result = unsafe {
             sys::aeron_archive_try_stop_recording_channel_and_stream(
@@ -182,7 +182,7 @@ impl Archive {
         length: Option<i64>,
     ) -> Result<i64> {
         let doing = format!("cannot start to replay the recording {recording_id} on {channel} stream {stream_id}");
-        let native = c_string(channel, "replay channel")?;
+        let native = native_channel(channel, "replay channel")?;
         let mut params = std::mem::MaybeUninit::uninit();
         // SAFETY: aeron_archive_replay_params_init writes every field and gives 0 (aeron_archive_replay_params.c).
         let mut params = unsafe {

@@ -33,7 +33,12 @@ fn a_channel_that_the_driver_refuses_is_named() {
 #[test]
 fn values_that_c_cannot_take_never_reach_it() {
     let rig = Rig::new();
+    let too_long = format!("aeron:ipc?alias={}", "a".repeat(4080));
+    assert_eq!(too_long.len(), 4096);
     let errors = [
+        rig.aeron.add_publication(&too_long, STREAM).map(drop),
+        rig.aeron.add_exclusive_publication(&too_long, STREAM).map(drop),
+        rig.aeron.add_subscription(&too_long, STREAM).map(drop),
         rig.aeron.add_publication("aeron:\0ipc", STREAM).map(drop),
         rig.aeron.add_exclusive_publication("aeron:\0ipc", STREAM).map(drop),
         rig.aeron.add_subscription("aeron:\0ipc", STREAM).map(drop),
@@ -51,6 +56,7 @@ fn values_that_c_cannot_take_never_reach_it() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{index}: {error}");
     }
     assert!(Aeron::connect(Context::new().dir(&rig.dir).client_name("n".repeat(100))).is_ok());
+    assert!(rig.aeron.add_publication(&too_long[..4095], STREAM).is_ok());
 }
 
 #[test]
