@@ -14,7 +14,7 @@ use super::claim::BufferClaim;
 use super::handle::{ClientInner, Handle, Native};
 use super::native_error::check;
 use super::offer::{OfferError, position};
-use super::publication::PublicationConstants;
+use super::publication::{PublicationConstants, constant_queries};
 use crate::error::Result;
 
 /// Sends messages on a stream of a channel, from one thread at a time and with a session of its own.
@@ -111,40 +111,7 @@ impl ExclusivePublication {
         position(unsafe { sys::aeron_exclusive_publication_position_limit(self.handle.ptr()) })
     }
 
-    /// The channel as it was given.
-    pub fn channel(&self) -> &str {
-        &self.constants.channel
-    }
-
-    /// The stream within the channel.
-    pub fn stream_id(&self) -> i32 {
-        self.constants.stream_id
-    }
-
-    /// The session by which subscribers tell this publication from others of the stream.
-    pub fn session_id(&self) -> i32 {
-        self.constants.session_id
-    }
-
-    /// The id of its registration with the driver.
-    pub fn registration_id(&self) -> i64 {
-        self.constants.registration_id
-    }
-
-    /// The longest message, in bytes.
-    pub fn max_message_length(&self) -> usize {
-        self.constants.max_message_length
-    }
-
-    /// The longest message that is one fragment, in bytes.
-    pub fn max_payload_length(&self) -> usize {
-        self.constants.max_payload_length
-    }
-
-    /// The length of a term of the log, in bytes.
-    pub fn term_buffer_length(&self) -> usize {
-        self.constants.term_buffer_length
-    }
+    constant_queries!();
 
     /// The C publication, for C code in the same process. It lives as long as this value; never close it.
     pub fn as_ptr(&self) -> *mut sys::aeron_exclusive_publication_t {

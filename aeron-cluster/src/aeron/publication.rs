@@ -46,6 +46,47 @@ impl PublicationConstants {
     }
 }
 
+/// What both kinds of publication can be asked without asking C.
+macro_rules! constant_queries {
+    () => {
+        /// The channel as it was given.
+        pub fn channel(&self) -> &str {
+            &self.constants.channel
+        }
+
+        /// The stream within the channel.
+        pub fn stream_id(&self) -> i32 {
+            self.constants.stream_id
+        }
+
+        /// The session by which subscribers tell this publication from others of the stream.
+        pub fn session_id(&self) -> i32 {
+            self.constants.session_id
+        }
+
+        /// The id of its registration with the driver.
+        pub fn registration_id(&self) -> i64 {
+            self.constants.registration_id
+        }
+
+        /// The longest message, in bytes.
+        pub fn max_message_length(&self) -> usize {
+            self.constants.max_message_length
+        }
+
+        /// The longest message that is one fragment, in bytes.
+        pub fn max_payload_length(&self) -> usize {
+            self.constants.max_payload_length
+        }
+
+        /// The length of a term of the log, in bytes.
+        pub fn term_buffer_length(&self) -> usize {
+            self.constants.term_buffer_length
+        }
+    };
+}
+pub(super) use constant_queries;
+
 /// Sends messages on a stream of a channel; may be shared between threads.
 ///
 /// Several publications of one client on the same channel and stream share one session. No send blocks; each is
@@ -136,40 +177,7 @@ impl Publication {
         position(unsafe { sys::aeron_publication_position_limit(self.handle.ptr()) })
     }
 
-    /// The channel as it was given.
-    pub fn channel(&self) -> &str {
-        &self.constants.channel
-    }
-
-    /// The stream within the channel.
-    pub fn stream_id(&self) -> i32 {
-        self.constants.stream_id
-    }
-
-    /// The session by which subscribers tell this publication from others of the stream.
-    pub fn session_id(&self) -> i32 {
-        self.constants.session_id
-    }
-
-    /// The id of its registration with the driver.
-    pub fn registration_id(&self) -> i64 {
-        self.constants.registration_id
-    }
-
-    /// The longest message, in bytes.
-    pub fn max_message_length(&self) -> usize {
-        self.constants.max_message_length
-    }
-
-    /// The longest message that is one fragment, in bytes.
-    pub fn max_payload_length(&self) -> usize {
-        self.constants.max_payload_length
-    }
-
-    /// The length of a term of the log, in bytes.
-    pub fn term_buffer_length(&self) -> usize {
-        self.constants.term_buffer_length
-    }
+    constant_queries!();
 
     /// The C publication, for C code in the same process. It lives as long as this value; never close it.
     pub fn as_ptr(&self) -> *mut sys::aeron_publication_t {
