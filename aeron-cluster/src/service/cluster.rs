@@ -67,6 +67,25 @@ impl Cluster {
         self.state.leadership_term_id.get()
     }
 
+    /// The member that leads in the leadership term of the message being processed; −1 until the log brought a term since the
+    /// start. Java does not tell.
+    pub fn leader_member_id(&self) -> i32 {
+        self.state.leader_member_id.get()
+    }
+
+    /// The position up to which the cluster has committed the log, in bytes: how far this member may process now. It moves
+    /// while a callback runs and differs between members, so nothing that is replicated may depend on it. Java does not
+    /// tell.
+    pub fn commit_position(&self) -> i64 {
+        self.state.commit_position()
+    }
+
+    /// How far this service is behind the committed log, in bytes. As [`commit_position`](Self::commit_position), for
+    /// watching alone.
+    pub fn lag(&self) -> i64 {
+        (self.commit_position() - self.log_position()).max(0)
+    }
+
     /// The time of the message being processed, in [`time_unit`](Self::time_unit)s since the epoch. It is the same on all
     /// members, and stands still between messages.
     pub fn time(&self) -> i64 {

@@ -171,6 +171,7 @@ impl<S: ClusteredService> Core<S> {
             return Err(Stop::Failed(Error::new(ErrorKind::Protocol, message)).into());
         }
         state.leadership_term_id.set(event.leadership_term_id);
+        state.leader_member_id.set(event.leader_member_id);
         self.advance(event.log_position, event.timestamp);
         self.cluster.state.time_unit.set(Some(event.time_unit));
         let event = NewLeadershipTermEvent {

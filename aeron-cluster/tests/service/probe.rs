@@ -212,6 +212,10 @@ impl ClusteredService for Probe {
     ) {
         assert_eq!(timestamp, cluster.time());
         assert_eq!(header.position(), cluster.log_position());
+        // The commit position moves while we look.
+        let (before, lag, after) = (cluster.commit_position(), cluster.lag(), cluster.commit_position());
+        assert!(before >= cluster.log_position());
+        assert!((before..=after).contains(&(cluster.log_position() + lag)));
         let text = String::from_utf8_lossy(&message[..message.len().min(100)]).into_owned();
         if text.starts_with("state") {
             self.state.push(message.to_vec());
@@ -269,6 +273,8 @@ impl ClusteredService for Probe {
 
     fn on_new_leadership_term_event(&mut self, cluster: &Cluster, event: &NewLeadershipTermEvent) {
         assert_eq!(cluster.time_unit(), Some(event.time_unit));
+        assert_eq!(cluster.leader_member_id(), event.leader_member_id);
+        assert_eq!(cluster.leadership_term_id(), event.leadership_term_id);
         self.report(Event::Term { event: *event, member_id: cluster.member_id() });
     }
 
