@@ -239,6 +239,9 @@ fn requests_that_the_archive_refuses_are_errors_with_its_words() {
     assert!(error.message().contains("unknown recording"), "{error}");
     let error = archive.start_recording("aeron:ipc?a\0b", STREAM, SourceLocation::Local, true).expect_err("a NUL");
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    let too_long = format!("aeron:ipc?alias={}", "a".repeat(4080));
+    let error = archive.start_replay(0, &too_long, STREAM, None, None).expect_err("too long");
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     let error = archive.start_recording("nonsense", STREAM, SourceLocation::Local, true).expect_err("no channel");
     assert!(error.message().contains("nonsense"), "{error}");
     archive.check_for_error_response().expect("answers to requests are not left over");

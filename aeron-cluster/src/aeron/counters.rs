@@ -158,6 +158,12 @@ impl<'a> CountersReader<'a> {
     }
 }
 
+impl std::fmt::Debug for CountersReader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CountersReader").field("dir", &self.client.dir).finish()
+    }
+}
+
 type Visit<'f, F> = (&'f mut F, Option<Box<dyn std::any::Any + Send>>);
 
 /// # Safety

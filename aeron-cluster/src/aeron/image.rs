@@ -109,6 +109,16 @@ impl ImageRef<'_> {
     image_queries!();
 }
 
+impl std::fmt::Debug for ImageRef<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageRef")
+            .field("session_id", &self.session_id())
+            .field("position", &self.position())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
+
 /// One publication as its subscriber receives it, to be polled by itself.
 ///
 /// It owns its subscription: polling both from two places would be a data race, and closing the subscription before the
