@@ -5,8 +5,11 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::{self, Aeron, IdleStrategy};
-use aeron_cluster::service::{ClusteredServiceContainer, Termination};
+use aeron_cluster::aeron::{self, Aeron, Header, IdleStrategy};
+use aeron_cluster::service::{
+    ClientSession, Cluster, ClusteredService, ClusteredServiceContainer, ServiceError, SnapshotImage,
+    SnapshotPublication, Termination,
+};
 use aeron_cluster::testing::{PATIENCE, Part, TestCluster, wait_until};
 
 use crate::client::Client;
@@ -35,7 +38,7 @@ fn a_callback_that_waits_is_told_that_the_container_closes() {
     let mut client = Client::connect(&cluster);
     client.send("wait");
     client.send("never read");
-    events.wait_for(|event| matches!(event, Event::Open { .. }).then_some(()));
+    events.wait_for(|event| matches!(event, Event::Waiting).then_some(()));
     let start = Instant::now();
     assert_eq!(container.close().unwrap(), Termination::Closed);
     assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
@@ -51,7 +54,7 @@ fn a_dead_driver_ends_the_container_with_an_error_and_not_the_process() {
     cluster.wait_for_leader().unwrap();
     let mut client = Client::connect(&cluster);
     client.send("wait");
-    events.wait_for(|event| matches!(event, Event::Open { .. }).then_some(()));
+    events.wait_for(|event| matches!(event, Event::Waiting).then_some(()));
     cluster.kill(0, Part::Driver);
     let error = container.wait().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DriverDead);
@@ -180,4 +183,26 @@ fn a_supplied_client_outlives_the_container_and_the_consensus_module_believes_in
     assert!(cluster.process(0, Part::ConsensusModule).unwrap().is_running());
     drop(aeron);
     cluster.process(0, Part::ConsensusModule).unwrap().wait(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_service_that_panics_when_it_is_dropped_is_told_of() {
+    struct Clinging;
+    impl Drop for Clinging {
+        fn drop(&mut self) {
+            panic!("not yet");
+        }
+    }
+    impl ClusteredService for Clinging {
+        fn on_start(&mut self, _: &Cluster, _: Option<&mut SnapshotImage>) -> Result<(), ServiceError> {
+            Ok(())
+        }
+        fn on_session_message(&mut self, _: &Cluster, _: Option<&ClientSession>, _: i64, _: &[u8], _: &Header<'_>) {}
+        fn on_take_snapshot(&mut self, _: &Cluster, _: &mut SnapshotPublication) -> Result<(), ServiceError> {
+            Ok(())
+        }
+    }
+    let cluster = driver_alone();
+    let container = ClusteredServiceContainer::launch(context(&cluster), Clinging).unwrap();
+    assert_eq!(container.close().unwrap_err().message(), "dropping the service panicked: not yet");
 }

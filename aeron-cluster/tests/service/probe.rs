@@ -52,6 +52,8 @@ pub enum Event {
     Background,
     /// What sends from a callback that must not send answered.
     Refused(&'static str, OfferError),
+    /// A callback waits until the container ends.
+    Waiting,
     /// A callback that waited was told that the container ends.
     Terminating(Result<i64, OfferError>),
 }
@@ -154,6 +156,7 @@ impl Probe {
             ("panic", _) => panic!("as told"),
             ("terminate", _) => cluster.terminate(words[1] == "true"),
             ("wait", _) => {
+                self.report(Event::Waiting);
                 while cluster.idle(0).is_ok() {}
                 self.report(Event::Terminating(cluster.offer(b"too late")));
             }
