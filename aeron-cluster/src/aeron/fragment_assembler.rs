@@ -110,6 +110,12 @@ impl MessageBuilder {
         self.first = None;
     }
 
+    /// Whether a fragment that is not a message's first has nothing to go on from. [`on_fragment`](Self::on_fragment)
+    /// would drop it.
+    pub(crate) fn has_gap_before(&self, values: &HeaderValues) -> bool {
+        !FrameFlags(values.flags).contains(FrameFlags::BEGIN) && !self.continues(values)
+    }
+
     fn continues(&self, values: &HeaderValues) -> bool {
         self.first.is_some_and(|first| first.term_id == values.term_id && self.next_term_offset == values.term_offset)
     }
@@ -202,6 +208,17 @@ mod tests {
         assert_eq!(take(&mut assembler, frame(1, 0x80, 192, b"d"), b"d", Action::Continue), None);
         let message = take(&mut assembler, frame(1, 0x40, 256, b"e"), b"e", Action::Continue);
         assert_eq!(message.map(|m| m.0), Some(b"de".to_vec()));
+    }
+
+    #[test]
+    fn a_gap_is_seen_before_it_drops_the_message() {
+        let mut builder = MessageBuilder::default();
+        assert!(builder.has_gap_before(&frame(1, 0x40, 64, b"b").values()));
+        let first = frame(1, 0x80, 0, b"a");
+        assert!(!builder.has_gap_before(&first.values()));
+        builder.on_fragment(b"a", &first, first.values(), |_, _| Action::Continue);
+        assert!(!builder.has_gap_before(&frame(1, 0x40, 64, b"b").values()));
+        assert!(builder.has_gap_before(&frame(1, 0x40, 128, b"c").values()));
     }
 
     #[test]

@@ -215,15 +215,21 @@ impl<S: ClusteredService> Agent<S> {
         }
         self.log.close();
         let forced = self.mark_file.signal_terminated().inspect_err(|error| self.errors.count(error));
-        // Closes the publications, the subscriptions and, unless the user keeps a clone, the client.
-        drop(self);
-        match stop {
+        let ended = match stop {
             Stop::Closed => forced.map(|()| Termination::Closed),
             Stop::Terminated { expected: true } => Ok(Termination::Expected),
             Stop::Terminated { expected: false } => Ok(Termination::Unexpected),
             Stop::Failed(error) => Err(error),
             Stop::Aborted => Err(cause.unwrap_or_else(|| Error::new(ErrorKind::DriverDead, "Aeron closed"))),
-        }
+        };
+        let errors = Arc::clone(&self.errors);
+        // Closes the publications, the subscriptions and, unless the user keeps a clone, the client.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(self))).map_err(|payload| {
+            let error = panicked("dropping the service", payload.as_ref());
+            errors.count(&error);
+            error
+        });
+        ended.and_then(|termination| dropped.map(|()| termination))
     }
 
     // ---- recovery ----

@@ -7,7 +7,7 @@ use super::sessions::Sessions;
 use super::state::{State, with_header};
 use super::{ClientSession, Role};
 use crate::aeron::{Aeron, BufferClaim, OfferError};
-use crate::codec::{ClusterTimeUnit, SessionMessageHeader};
+use crate::codec::{ClusterTimeUnit, SemanticVersion, SessionMessageHeader};
 use crate::error::Result;
 
 /// The cluster, as given to every callback of a service. Mirrors `io.aeron.cluster.service.Cluster`.
@@ -50,6 +50,16 @@ impl Cluster {
     /// The id of this service within its member, as configured.
     pub fn service_id(&self) -> i32 {
         self.state.settings.service_id
+    }
+
+    /// The name of the service, as configured or by default.
+    pub fn service_name(&self) -> &str {
+        &self.state.settings.service_name
+    }
+
+    /// The version of the application, as configured.
+    pub fn app_version(&self) -> SemanticVersion {
+        self.state.settings.app_version
     }
 
     /// Whether this member leads: [`Role::Leader`] or [`Role::Follower`].

@@ -2,7 +2,7 @@
 
 use crate::aeron::{Action, FrameFlags, Header, Image, MessageBuilder};
 use crate::codec::{CodecError, LogEvent};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Reads the log up to the commit position. Mirrors `io.aeron.cluster.service.BoundedLogAdapter`.
 pub(super) struct LogAdapter {
@@ -49,6 +49,10 @@ impl LogAdapter {
     /// Reads a batch of events up to `limit`, the commit position. Returns the fragments taken.
     ///
     /// `on_event` says how to go on: [`Action::Abort`] leaves the event in the log, [`Action::Break`] ends the batch.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read, or the beginning of a message is missing. Java drops the rest of it without a word.
     #[inline]
     pub(super) fn poll<F>(&mut self, limit: i64, mut on_event: F) -> Result<usize>
     where
@@ -56,13 +60,27 @@ impl LogAdapter {
     {
         let LogAdapter { image, builder, fragment_limit, .. } = self;
         let Some(image) = image else { return Ok(0) };
-        image.bounded_controlled_poll(limit, *fragment_limit, |fragment, header| {
+        let mut gap_before = None;
+        let fragments = image.bounded_controlled_poll(limit, *fragment_limit, |fragment, header| {
             if header.flags().contains(FrameFlags::UNFRAGMENTED) {
-                on_event(LogEvent::decode(fragment), header)
-            } else {
-                let mut on_message = |message: &[u8], header: &Header<'_>| on_event(LogEvent::decode(message), header);
-                builder.on_fragment(fragment, header, header.values(), &mut on_message)
+                return on_event(LogEvent::decode(fragment), header);
             }
-        })
+            let values = header.values();
+            if builder.has_gap_before(&values) {
+                gap_before = Some(values.position);
+                return Action::Break;
+            }
+            let mut on_message = |message: &[u8], header: &Header<'_>| on_event(LogEvent::decode(message), header);
+            builder.on_fragment(fragment, header, values, &mut on_message)
+        })?;
+        gap_before.map_or(Ok(fragments), |position| Err(gap(position)))
     }
+}
+
+#[cold]
+fn gap(position: i64) -> Error {
+    let message = format!(
+        "Cluster log must be contiguous: the message of the fragment before position {position} has no beginning"
+    );
+    Error::new(ErrorKind::Protocol, message)
 }
