@@ -214,6 +214,7 @@ impl<S: ClusteredService> Agent<S> {
             self.core.terminate_service();
         }
         self.log.close();
+        self.errors.end_log();
         let forced = self.mark_file.signal_terminated().inspect_err(|error| self.errors.count(error));
         let ended = match stop {
             Stop::Closed => forced.map(|()| Termination::Closed),

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error_log::ErrorLog;
@@ -17,16 +18,22 @@ pub(super) struct ErrorSink {
     log: ErrorLog,
     counter: OnceLock<Counter>,
     handler: Option<ErrorHandler>,
+    log_ended: AtomicBool,
 }
 
 impl ErrorSink {
     pub(super) fn new(log: ErrorLog, handler: Option<ErrorHandler>) -> Self {
-        ErrorSink { log, counter: OnceLock::new(), handler }
+        ErrorSink { log, counter: OnceLock::new(), handler, log_ended: AtomicBool::new(false) }
     }
 
     /// Counts from now on in `counter`. A second call changes nothing.
     pub(super) fn count_in(&self, counter: Counter) {
         let _ = self.counter.set(counter);
+    }
+
+    /// Stops to write to the log: the mark file that it is in is being given up, and may have another owner soon.
+    pub(super) fn end_log(&self) {
+        self.log_ended.store(true, Ordering::Release);
     }
 
     /// Records an error and counts it.
@@ -42,7 +49,7 @@ impl ErrorSink {
     pub(super) fn record(&self, error: &Error) {
         tracing::error!(kind = ?error.kind(), code = error.code(), "{error}");
         let text = format!("{:?}: {error}", error.kind());
-        let recorded = self.log.record(epoch_ms(), &text);
+        let recorded = !self.log_ended.load(Ordering::Acquire) && self.log.record(epoch_ms(), &text);
         if self.handler.is_none() || !recorded {
             print(&text);
         }
