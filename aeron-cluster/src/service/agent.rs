@@ -1,6 +1,7 @@
 //! The duty cycle of the container: what it hears from the consensus module, and when it reads the log.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -113,6 +114,7 @@ pub(super) struct Agent<S> {
     termination_hook: Option<TerminationHook>,
     idle_strategy: Box<dyn IdleStrategy + Send>,
     duty_cycle: DutyCycle,
+    is_started: bool,
     errors: Arc<ErrorSink>,
     mark_file: Arc<ClusterMarkFile>,
 }
@@ -143,6 +145,7 @@ impl<S: ClusteredService> Agent<S> {
             termination_hook: concluded.termination_hook,
             idle_strategy,
             duty_cycle: DutyCycle::new(concluded.duty_cycle),
+            is_started: false,
             errors,
             mark_file,
         }
@@ -150,26 +153,30 @@ impl<S: ClusteredService> Agent<S> {
 
     /// Runs the service until it ends, and says how it did.
     pub(super) fn run(mut self) -> Result<Termination> {
-        // What is left half done belongs to the agent, which does nothing after this but end.
-        let stop = match catch_unwind(AssertUnwindSafe(|| self.work())) {
-            Ok(stop) => stop,
-            Err(payload) => Stop::Failed(panicked("the container", payload.as_ref())),
-        };
+        let Err(stop) = caught(|| self.work());
         self.close(stop)
     }
 
-    /// Works until there is a reason to end. Only user code that is no callback of the service can panic here: an idle
-    /// strategy, a version validator.
-    fn work(&mut self) -> Stop {
-        if let Err(stop) = self.start() {
-            return stop;
-        }
+    fn work(&mut self) -> Result<Infallible, Stop> {
         loop {
-            match self.do_work() {
-                Ok(work_count) => self.idle_strategy.idle(work_count),
-                Err(stop) => return stop,
-            }
+            let work_count = self.cycle()?;
+            self.idle_strategy.idle(work_count);
         }
+    }
+
+    /// As `cycle`, for a caller that must not see a panic.
+    pub(super) fn caught_cycle(&mut self) -> Result<usize, Stop> {
+        caught(|| self.cycle())
+    }
+
+    /// The start, the first time; then one duty cycle. Returns the work done.
+    fn cycle(&mut self) -> Result<usize, Stop> {
+        if self.is_started {
+            return self.do_work();
+        }
+        self.start()?;
+        self.is_started = true;
+        Ok(1)
     }
 
     /// Waits for the consensus module, recovers the state, and starts the service. Mirrors `onStart`.
@@ -198,7 +205,7 @@ impl<S: ClusteredService> Agent<S> {
     }
 
     /// Ends the service and gives everything back. Mirrors `onClose` and the end of `doWork`.
-    fn close(mut self, stop: Stop) -> Result<Termination> {
+    pub(super) fn close(mut self, stop: Stop) -> Result<Termination> {
         let cause = stop.cause();
         if let Some(cause) = &cause {
             tracing::info!("the container ends: {cause}");
@@ -505,6 +512,13 @@ impl<S: ClusteredService> Agent<S> {
     fn state(&self) -> &State {
         &self.core.cluster.state
     }
+}
+
+/// Runs a part of the agent. Only user code that is no callback of the service can panic in it: an idle strategy, a version
+/// validator. What that leaves half done belongs to the agent, which does nothing after it but end.
+fn caught<T>(part: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+    catch_unwind(AssertUnwindSafe(part))
+        .unwrap_or_else(|payload| Err(Stop::Failed(panicked("the container", payload.as_ref()))))
 }
 
 fn run_hook(hook: Option<TerminationHook>, cause: &Error, errors: &ErrorSink) {

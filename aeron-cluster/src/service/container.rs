@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use super::agent::Parts;
+use super::context::Concluded;
 use super::{ClusteredService, Context};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -44,6 +45,32 @@ impl Closer {
     }
 }
 
+/// A container that is concluded and has no service yet.
+pub(super) struct Prepared {
+    concluded: Concluded,
+    pub(super) closer: Closer,
+}
+
+impl Prepared {
+    pub(super) fn new(context: Context) -> Result<Self> {
+        let closer = Closer { close_requested: Arc::new(AtomicBool::new(false)) };
+        Ok(Prepared { concluded: context.conclude()?, closer })
+    }
+
+    /// Connects to the consensus module and goes on with `start`, which is told the service's name. A failure is recorded,
+    /// and the mark file says so.
+    pub(super) fn start<T>(self, start: impl FnOnce(Parts, String) -> Result<T>) -> Result<T> {
+        let Prepared { concluded, closer } = self;
+        let name = concluded.settings.service_name.clone();
+        let (mark_file, errors) = (concluded.mark_file.clone(), concluded.errors.clone());
+        Parts::new(concluded, closer.close_requested).and_then(|parts| start(parts, name)).inspect_err(|error| {
+            errors.record(error);
+            // The file says so as well as it can: the error that matters is the one being returned.
+            let _ = mark_file.signal_failed_start();
+        })
+    }
+}
+
 impl ClusteredServiceContainer {
     /// Starts a container for `service`.
     ///
@@ -65,23 +92,15 @@ impl ClusteredServiceContainer {
         context: Context,
         make_service: impl FnOnce() -> S + Send + 'static,
     ) -> Result<Self> {
-        let close_requested = Arc::new(AtomicBool::new(false));
-        let concluded = context.conclude()?;
-        let name = concluded.settings.service_name.clone();
-        let (mark_file, errors) = (concluded.mark_file.clone(), concluded.errors.clone());
-        let thread = Parts::new(concluded, close_requested.clone())
-            .and_then(|parts| {
-                std::thread::Builder::new()
-                    .name(name)
-                    .spawn(move || parts.run(make_service))
-                    .map_err(|error| Error::from(error).context("cannot start the container's thread"))
-            })
-            .inspect_err(|error| {
-                errors.record(error);
-                // The file says so as well as it can: the error that matters is the one being returned.
-                let _ = mark_file.signal_failed_start();
-            })?;
-        Ok(ClusteredServiceContainer { thread: Some(thread), closer: Closer { close_requested } })
+        let prepared = Prepared::new(context)?;
+        let closer = prepared.closer.clone();
+        let thread = prepared.start(|parts, name| {
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || parts.run(make_service))
+                .map_err(|error| Error::from(error).context("cannot start the container's thread"))
+        })?;
+        Ok(ClusteredServiceContainer { thread: Some(thread), closer })
     }
 
     /// Something to close this container with, from anywhere.

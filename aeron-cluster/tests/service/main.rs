@@ -6,6 +6,7 @@
 
 mod client;
 mod counters;
+mod driven;
 mod ending;
 mod events;
 mod failing;
