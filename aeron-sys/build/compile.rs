@@ -51,7 +51,11 @@ fn take_aeronmd(config: &Config, build: &Path) -> Result<PathBuf, String> {
 /// Configures and builds one target. Every option that Aeron has is set, whatever its default is or becomes.
 fn run_cmake(config: &Config, tree: &Path, target: &str) -> Result<PathBuf, String> {
     let mut cmake = cmake::Config::new(&config.manifest_dir);
+    // Nothing here is C++, but the crate looks for its compiler all the same: it is not to warn where there is none.
+    let mut no_cxx = cc::Build::new();
+    no_cxx.cargo_warnings(false);
     cmake
+        .init_cxx_cfg(no_cxx)
         .define("AERON_SOURCE_DIR", tree)
         .define("BUILD_AERON_DRIVER", if config.driver { "ON" } else { "OFF" })
         .define("CMAKE_INSTALL_LIBDIR", "lib")
