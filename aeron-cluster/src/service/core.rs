@@ -143,14 +143,17 @@ impl<S: ClusteredService> Core<S> {
         self.snapshot_durations.record(begin.elapsed());
         let (recording_id, failure) = match taken {
             Ok(recording_id) => (recording_id, None),
-            Err(Fault::Stop(stop)) => return Err(stop.into()),
+            // Nobody is there to hear of it, or another container will take the snapshot.
+            Err(Fault::Stop(stop @ (Stop::Closed | Stop::Aborted))) => return Err(stop.into()),
             Err(fault) => (NULL_VALUE, Some(fault)),
         };
         tracing::info!(log_position = event.log_position, recording_id, "acknowledging a snapshot");
         if let Err(fault) = self.ack(event.log_position, recording_id) {
             // It must not hide what went wrong first.
-            if let Some(Fault::Error(error) | Fault::Survivable(error)) = &failure {
-                self.count(error);
+            match failure {
+                Some(stop @ Fault::Stop(_)) => return Err(stop),
+                Some(Fault::Error(error) | Fault::Survivable(error)) => self.count(&error),
+                None => {}
             }
             return Err(fault);
         }

@@ -1,5 +1,6 @@
 //! The settings of a container from the environment, under Java's names in the C driver's style.
 
+use std::ffi::OsString;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -25,17 +26,16 @@ impl Context {
     ///
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) naming the variable, its value and what it may be.
     pub fn from_env() -> Result<Self> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        Self::from_lookup(std::env::var_os)
     }
 
-    fn from_lookup(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self> {
+    fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self> {
         let mut context = Context::new();
         for (name, set) in VARIABLES {
-            if let Some(value) = lookup(name).filter(|value| !value.is_empty()) {
-                context = set(context, &value).map_err(|expected| {
-                    Error::new(ErrorKind::InvalidArgument, format!("{name} must be {expected}: {value:?}"))
-                })?;
-            }
+            let Some(value) = lookup(name).filter(|value| !value.is_empty()) else { continue };
+            context = value.to_str().ok_or("UTF-8").and_then(|text| set(context, text)).map_err(|expected| {
+                Error::new(ErrorKind::InvalidArgument, format!("{name} must be {expected}: {value:?}"))
+            })?;
         }
         Ok(context)
     }
@@ -128,7 +128,7 @@ mod tests {
 
     fn context(variables: &[(&str, &str)]) -> Result<Context> {
         Context::from_lookup(|name| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into())
         })
     }
 
@@ -183,6 +183,15 @@ mod tests {
             let message = context(&[(name, value)]).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_no_text_is_not_passed_over() {
+        use std::os::unix::ffi::OsStringExt;
+        let lookup = |name| (name == "AERON_DIR").then(|| OsString::from_vec(vec![b'/', 0xff]));
+        let message = Context::from_lookup(lookup).unwrap_err().to_string();
+        assert!(message.starts_with("AERON_DIR must be UTF-8"), "{message}");
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub enum Fail {
     BackgroundInSnapshot,
     /// The same, about to happen.
     BackgroundNow,
+    SnapshotWithTermination,
 }
 
 /// The service. Its messages, by their first word: `echo`, `offer`, `timer <id> <delay ms>`, `cancel <id>`, `close`, `panic`,
@@ -247,6 +248,7 @@ impl ClusteredService for Probe {
         match std::mem::take(&mut self.fail) {
             Fail::SnapshotWithError => return Err("as told".into()),
             Fail::SnapshotWithPanic => panic!("as told"),
+            Fail::SnapshotWithTermination => cluster.terminate(true),
             Fail::BackgroundInSnapshot => {
                 // As much as takes a while to be recorded.
                 for _ in 0..1_000 {

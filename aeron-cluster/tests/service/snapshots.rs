@@ -1,7 +1,9 @@
 //! Snapshots, taken and loaded through the archive.
 
+use std::ops::ControlFlow;
+
 use aeron_cluster::service::{ClusteredServiceContainer, Termination};
-use aeron_cluster::testing::TestCluster;
+use aeron_cluster::testing::{PATIENCE, TestCluster, wait_until};
 
 use crate::client::Client;
 use crate::probe::{Event, Fail, Probe, context, launch};
@@ -92,4 +94,21 @@ fn a_panic_in_background_work_during_a_snapshot_is_no_failure_of_the_snapshot_al
     let rest = events.rest();
     assert_eq!(rest.iter().filter(|event| **event == Event::Background).count(), 1, "called again: {rest:?}");
     assert!(!rest.contains(&Event::Terminate), "{rest:?}");
+}
+
+#[test]
+fn a_service_that_ends_its_node_in_a_snapshot_acknowledges_it_as_failed() {
+    let mut cluster = TestCluster::builder().start().unwrap();
+    let (probe, events) = Probe::failing(Fail::SnapshotWithTermination);
+    let container = ClusteredServiceContainer::launch(context(&cluster), probe).unwrap();
+    cluster.wait_for_leader().unwrap();
+    let _ = cluster.cluster_tool(0, &["snapshot"]);
+    assert_eq!(container.wait().unwrap(), Termination::Expected);
+    assert_eq!(events.rest().last(), Some(&Event::Terminate));
+    wait_until("the consensus module to hear of it", PATIENCE, || {
+        let errors = cluster.cluster_tool(0, &["errors"])?;
+        let heard = errors.contains("failed to take snapshot");
+        Ok(if heard { ControlFlow::Break(()) } else { ControlFlow::Continue(errors) })
+    })
+    .unwrap();
 }
