@@ -5,11 +5,15 @@
 #![cfg(feature = "testing")]
 
 mod client;
+mod control;
 mod counters;
 mod driven;
 mod ending;
 mod events;
 mod failing;
+mod joining;
+mod loading;
+mod messages;
 mod probe;
 mod protocol;
 mod script;

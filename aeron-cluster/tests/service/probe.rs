@@ -82,6 +82,7 @@ pub enum Fail {
     /// The same, about to happen.
     BackgroundNow,
     SnapshotWithTermination,
+    TerminateWithPanic,
 }
 
 /// The service. Its messages, by their first word: `echo`, `offer`, `timer <id> <delay ms>`, `cancel <id>`, `close`, `panic`,
@@ -274,6 +275,7 @@ impl ClusteredService for Probe {
     fn on_terminate(&mut self, cluster: &Cluster) {
         self.try_to_send(cluster, "on_terminate");
         self.report(Event::Terminate);
+        assert_ne!(self.fail, Fail::TerminateWithPanic, "as told");
     }
 
     fn on_new_leadership_term_event(&mut self, cluster: &Cluster, event: &NewLeadershipTermEvent) {
@@ -311,6 +313,14 @@ impl Events {
                 return found;
             }
         }
+    }
+
+    /// The text of the next message that the service got.
+    pub fn text(&self) -> String {
+        self.wait_for(|event| match event {
+            Event::Message { text, .. } => Some(text.clone()),
+            _ => None,
+        })
     }
 
     /// Everything up to the end of the service.

@@ -1,63 +1,14 @@
 //! The container's side of the protocol, message by message, against a consensus module played by the test.
 
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use aeron_cluster::codec::{
-    ActionFlags, ClusterAction, ClusterActionRequest, MessageHeader, NewLeadershipTermEvent, RequestServiceAck,
-    ServiceTerminationPosition, SessionCloseEvent, SessionMessageHeader, SessionOpenEvent,
-};
-use aeron_cluster::service::{CloseReason, ClusterTimeUnit, FailurePolicy, Role, SemanticVersion, Termination};
-use aeron_cluster::testing::{PATIENCE, wait_until};
+use aeron_cluster::codec::{ActionFlags, ClusterAction, MessageHeader, NewLeadershipTermEvent, RequestServiceAck};
+use aeron_cluster::service::{ClusterTimeUnit, FailurePolicy, Role, SemanticVersion, Termination};
+use aeron_cluster::testing::PATIENCE;
 
-use crate::probe::{Event, Events, Fail};
-use crate::script::{LOG_STREAM, Script, join_request};
-
-const NO_TERM: i64 = 0;
-
-fn message(session: i64, time: i64, text: &str) -> Vec<u8> {
-    let header = SessionMessageHeader { leadership_term_id: NO_TERM, cluster_session_id: session, timestamp: time };
-    [&header.encode(), text.as_bytes()].concat()
-}
-
-fn open(session: i64) -> Vec<u8> {
-    let mut event = Vec::new();
-    SessionOpenEvent {
-        leadership_term_id: NO_TERM,
-        correlation_id: 1,
-        cluster_session_id: session,
-        timestamp: 5,
-        response_stream_id: 102,
-        response_channel: "aeron:ipc",
-        encoded_principal: &[],
-    }
-    .encode(&mut event);
-    event
-}
-
-fn action(position: i64, flags: ActionFlags) -> Vec<u8> {
-    ClusterActionRequest {
-        leadership_term_id: NO_TERM,
-        log_position: position,
-        timestamp: 6,
-        action: ClusterAction::Snapshot,
-        flags,
-    }
-    .encode()
-    .to_vec()
-}
-
-fn terminate_at(position: i64, ack_required: bool) -> Vec<u8> {
-    ServiceTerminationPosition { log_position: position, ack_required: Some(ack_required) }.encode().to_vec()
-}
-
-/// The text of the next message that the service got.
-fn text(events: &Events) -> String {
-    events.wait_for(|event| match event {
-        Event::Message { text, .. } => Some(text.clone()),
-        _ => None,
-    })
-}
+use crate::messages::{action, close, message, open, terminate_at};
+use crate::probe::{Event, Fail};
+use crate::script::{LOG_STREAM, Script, join_request, wait_for};
 
 #[test]
 fn acknowledgements_count_up_over_all_their_kinds() {
@@ -74,9 +25,9 @@ fn acknowledgements_count_up_over_all_their_kinds() {
 
     // A snapshot for standby nodes is none of this one's business: no acknowledgement.
     let position = log.position_after(40);
-    script.append(&mut log, &action(position, ActionFlags::STANDBY_SNAPSHOT));
+    script.append(&mut log, &action(position, ClusterAction::Snapshot, ActionFlags::STANDBY_SNAPSHOT));
     let position = script.append(&mut log, &message(1, 9, "passed"));
-    while text(&script.events) != "passed" {}
+    while script.events.text() != "passed" {}
     // A position that was passed is acknowledged all the same.
     script.tell(&RequestServiceAck { log_position: 64 }.encode());
     let ack = script.ack();
@@ -106,11 +57,11 @@ fn the_log_is_not_read_past_the_commit_position() {
     let first = log.append(&message(1, 1, "first"));
     let second = log.append(&message(1, 2, "second"));
     script.commit(first);
-    assert_eq!(text(&script.events), "first");
+    assert_eq!(script.events.text(), "first");
     script.tell(&RequestServiceAck { log_position: first }.encode());
     assert_eq!(script.ack().log_position, first);
     script.commit(second);
-    assert_eq!(text(&script.events), "second");
+    assert_eq!(script.events.text(), "second");
     // A termination whose position was passed is none that was expected.
     script.tell(&terminate_at(first, true));
     assert_eq!(script.ack().log_position, second);
@@ -155,7 +106,7 @@ fn a_log_is_left_at_its_end_and_the_next_one_joined_there_in_another_role() {
     script.join(&log, Role::Leader);
     script.append(&mut log, &open(3));
     let end = script.append(&mut log, &message(3, 8, "last"));
-    assert_eq!(text(&script.events), "last");
+    assert_eq!(script.events.text(), "last");
     let mut next = script.log(end);
     let ack = script.join(&next, Role::Leader);
     assert_eq!((ack.ack_id, ack.log_position), (2, end));
@@ -187,13 +138,7 @@ fn what_is_wrong_in_the_log_ends_the_node_or_is_passed_over_as_the_policy_says()
             script.join(&log, Role::Follower);
             script.append(&mut log, &open(3));
             // Unknown: told, and passed over whatever the policy.
-            let close = SessionCloseEvent {
-                leadership_term_id: NO_TERM,
-                cluster_session_id: 99,
-                timestamp: 7,
-                close_reason: CloseReason::ClientAction,
-            };
-            script.append(&mut log, &close.encode());
+            script.append(&mut log, &close(99));
             script.append(&mut log, &bad);
             script.append(&mut log, &message(3, 9, "after"));
             let told = script.errors.recv_timeout(PATIENCE).unwrap();
@@ -201,7 +146,7 @@ fn what_is_wrong_in_the_log_ends_the_node_or_is_passed_over_as_the_policy_says()
             let told = script.errors.recv_timeout(PATIENCE).unwrap();
             assert!(told.contains(error), "{told}");
             if policy == FailurePolicy::LogAndContinue {
-                assert_eq!(text(&script.events), "after");
+                assert_eq!(script.events.text(), "after");
                 assert_eq!(script.container.close().unwrap(), Termination::Closed);
             } else {
                 assert_eq!(script.container.wait().unwrap_err().to_string(), told);
@@ -253,11 +198,6 @@ fn join_late(script: &Script) {
     wait_for(|| witness.is_connected());
 }
 
-fn wait_for(mut condition: impl FnMut() -> bool) {
-    let observe = || Ok(if condition() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
-    wait_until("a condition", PATIENCE, observe).unwrap();
-}
-
 #[test]
 fn a_container_is_closed_while_it_waits_for_a_log_or_an_archive() {
     const PROMPT: Duration = Duration::from_secs(1);
@@ -272,7 +212,7 @@ fn a_container_is_closed_while_it_waits_for_a_log_or_an_archive() {
     let mut log = script.log(0);
     script.join(&log, Role::Follower);
     let position = log.position_after(40);
-    script.append(&mut log, &action(position, ActionFlags::DEFAULT));
+    script.append(&mut log, &action(position, ClusterAction::Snapshot, ActionFlags::DEFAULT));
     wait_for(|| archive_that_never_answers.is_connected());
     let start = Instant::now();
     assert_eq!(script.container.close().unwrap(), Termination::Closed);
@@ -285,13 +225,13 @@ fn a_snapshot_without_an_archive_is_acknowledged_as_failed_and_the_service_goes_
     let mut log = script.log(0);
     script.join(&log, Role::Follower);
     let position = log.position_after(40);
-    script.append(&mut log, &action(position, ActionFlags::DEFAULT));
+    script.append(&mut log, &action(position, ClusterAction::Snapshot, ActionFlags::DEFAULT));
     let ack = script.ack();
     assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id, ack.timestamp), (2, position, -1, 6));
     let told = script.errors.recv_timeout(PATIENCE).unwrap();
     assert!(told.contains("cannot connect to archive"), "{told}");
     script.append(&mut log, &message(1, 9, "goes on"));
-    assert_eq!(text(&script.events), "goes on");
+    assert_eq!(script.events.text(), "goes on");
     assert_eq!(script.container.close().unwrap(), Termination::Closed);
 }
 
@@ -325,7 +265,7 @@ fn only_a_leader_is_connected_to_the_clients() {
     wait_for(|| !client.is_connected());
     // It answers all the same, to nobody.
     script.append(&mut log, &message(3, 9, "echo as a follower"));
-    assert_eq!(text(&script.events), "echo as a follower");
+    assert_eq!(script.events.text(), "echo as a follower");
 
     log = script.log(log.position);
     script.join(&log, Role::Leader);
@@ -336,13 +276,7 @@ fn only_a_leader_is_connected_to_the_clients() {
         !heard.is_empty()
     });
     assert_eq!(heard, b"echo as a leader");
-    let close = SessionCloseEvent {
-        leadership_term_id: NO_TERM,
-        cluster_session_id: 3,
-        timestamp: 10,
-        close_reason: CloseReason::ClientAction,
-    };
-    script.append(&mut log, &close.encode());
+    script.append(&mut log, &close(3));
     wait_for(|| !client.is_connected());
     assert_eq!(script.container.close().unwrap(), Termination::Closed);
     assert_eq!(script.errors.try_iter().collect::<Vec<_>>(), Vec::<String>::new());

@@ -2,12 +2,13 @@
 //! once in a year.
 
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
 
 use aeron_cluster::aeron::{self, Aeron, Counter, ExclusivePublication, Publication, Subscription};
 use aeron_cluster::codec::{JoinLog, ServiceAck, ServiceEvent};
 use aeron_cluster::service::{ClusteredServiceContainer, Context, Role};
-use aeron_cluster::testing::{PATIENCE, Part, TestCluster, wait_until};
+use aeron_cluster::testing::{Builder, PATIENCE, Part, TestCluster, wait_until};
 
 use crate::probe::{Events, Fail, Probe, context};
 
@@ -18,6 +19,86 @@ const RECOVERY_STATE_TYPE_ID: i32 = 204;
 /// What the logs of these tests have for a term, in bytes.
 const TERM_LENGTH: i64 = 64 * 1024;
 
+/// What a container needs besides its consensus module: a driver, and an archive where the test wants one.
+#[derive(Clone)]
+pub struct Stage {
+    pub aeron: Aeron,
+    pub cluster: Rc<TestCluster>,
+}
+
+/// What the consensus module recovered.
+pub struct Recovery {
+    pub cluster_id: i32,
+    pub leadership_term_id: i64,
+    pub log_position: i64,
+    pub timestamp: i64,
+    /// The recording of the service's snapshot.
+    pub recording_id: Option<i64>,
+}
+
+impl Recovery {
+    pub const NOTHING: Recovery =
+        Recovery { cluster_id: 0, leadership_term_id: -1, log_position: 0, timestamp: 0, recording_id: None };
+
+    fn key(&self) -> Vec<u8> {
+        let mut key = Vec::new();
+        for value in [self.leadership_term_id, self.log_position, self.timestamp] {
+            key.extend_from_slice(&value.to_le_bytes());
+        }
+        key.extend_from_slice(&self.cluster_id.to_le_bytes());
+        key.extend_from_slice(&i32::from(self.recording_id.is_some()).to_le_bytes());
+        key.extend(self.recording_id.iter().flat_map(|id| id.to_le_bytes()));
+        key
+    }
+}
+
+impl Stage {
+    pub fn with_driver() -> Stage {
+        Self::with(TestCluster::builder(), &[Part::Driver])
+    }
+
+    pub fn with(builder: Builder, parts: &[Part]) -> Stage {
+        let mut cluster = builder.create().unwrap();
+        for part in parts {
+            cluster.start_part(0, *part).unwrap();
+        }
+        let aeron = Aeron::connect(aeron::Context::new().dir(cluster.aeron_dir(0))).unwrap();
+        Stage { aeron, cluster: Rc::new(cluster) }
+    }
+
+    /// Publishes the counters of a consensus module.
+    pub fn publish(&self, recovery: &Recovery) -> [Counter; 2] {
+        let cluster_id = recovery.cluster_id.to_le_bytes();
+        let commit_position = self.aeron.add_counter(COMMIT_POSITION_TYPE_ID, &cluster_id, "commit-pos").unwrap();
+        [commit_position, self.aeron.add_counter(RECOVERY_STATE_TYPE_ID, &recovery.key(), "recovery").unwrap()]
+    }
+
+    /// Starts a container, and then its consensus module.
+    pub fn launch(&self, recovery: &Recovery, fail: Fail, configure: impl FnOnce(Context) -> Context) -> Script {
+        let from_service = self.aeron.add_subscription(CONTROL_CHANNEL, 105).unwrap();
+        let to_service = self.aeron.add_publication(CONTROL_CHANNEL, 104).unwrap();
+        let (probe, events) = Probe::failing(fail);
+        let (handler, errors) = channel();
+        let settings = context(&self.cluster).cluster_id(recovery.cluster_id).error_handler(move |error| {
+            // A test that heard enough has dropped its end.
+            let _ = handler.send(error.to_string());
+        });
+        let container = ClusteredServiceContainer::launch(configure(settings), probe).unwrap();
+        let [commit_position, recovery] = self.publish(recovery);
+        Script {
+            container,
+            events,
+            errors,
+            aeron: self.aeron.clone(),
+            to_service,
+            from_service: Some(from_service),
+            commit_position: Some(commit_position),
+            _recovery: recovery,
+            cluster: Rc::clone(&self.cluster),
+        }
+    }
+}
+
 /// The consensus module, the log, and the container that takes both for real.
 pub struct Script {
     pub container: ClusteredServiceContainer,
@@ -26,10 +107,12 @@ pub struct Script {
     pub errors: Receiver<String>,
     pub aeron: Aeron,
     to_service: Publication,
-    from_service: Subscription,
-    commit_position: Counter,
+    /// Until the consensus module stops listening.
+    from_service: Option<Subscription>,
+    /// Until the consensus module is gone.
+    pub commit_position: Option<Counter>,
     _recovery: Counter,
-    _cluster: TestCluster,
+    pub cluster: Rc<TestCluster>,
 }
 
 impl Script {
@@ -40,51 +123,45 @@ impl Script {
 
     /// The same with a service that fails.
     pub fn start_failing(fail: Fail, configure: impl FnOnce(Context) -> Context) -> Script {
-        let mut cluster = TestCluster::builder().create().unwrap();
-        cluster.start_part(0, Part::Driver).unwrap();
-        let aeron = Aeron::connect(aeron::Context::new().dir(cluster.aeron_dir(0))).unwrap();
-        let from_service = aeron.add_subscription(CONTROL_CHANNEL, 105).unwrap();
-        let to_service = aeron.add_publication(CONTROL_CHANNEL, 104).unwrap();
-        let commit_position = aeron.add_counter(COMMIT_POSITION_TYPE_ID, &[0; 4], "commit-pos").unwrap();
-        let mut recovery_key = [0; 32];
-        recovery_key[..8].copy_from_slice(&(-1i64).to_le_bytes());
-        let recovery = aeron.add_counter(RECOVERY_STATE_TYPE_ID, &recovery_key, "recovery").unwrap();
-        let (probe, events) = Probe::failing(fail);
-        let (handler, errors) = channel();
-        let settings = context(&cluster).error_handler(move |error| {
-            // A test that heard enough has dropped its end.
-            let _ = handler.send(error.to_string());
-        });
-        let container = ClusteredServiceContainer::launch(configure(settings), probe).unwrap();
-        let mut script = Script {
-            container,
-            events,
-            errors,
-            aeron,
-            to_service,
-            from_service,
-            commit_position,
-            _recovery: recovery,
-            _cluster: cluster,
-        };
-        let ack = script.ack();
-        assert_eq!((ack.ack_id, ack.log_position), (0, 0));
-        assert_ne!(ack.relevant_id, -1, "the start failed");
+        let mut script = Stage::with_driver().launch(&Recovery::NOTHING, fail, configure);
+        script.started(&Recovery::NOTHING);
         script
+    }
+
+    /// Takes the acknowledgement of a start.
+    pub fn started(&mut self, recovery: &Recovery) {
+        let ack = self.ack();
+        assert_eq!((ack.ack_id, ack.log_position, ack.timestamp), (0, recovery.log_position, recovery.timestamp));
+        assert_ne!(ack.relevant_id, -1, "the start failed");
+    }
+
+    /// What the service says next, as `wanted` reads it.
+    pub fn heard<T>(&mut self, wanted: impl Fn(ServiceEvent<'_>) -> Option<T>) -> T {
+        let from_service = self.from_service.as_mut().expect("a consensus module that listens");
+        wait_until("a message of the service", PATIENCE, || {
+            let mut heard = None;
+            from_service.poll(1, |message, _| heard = ServiceEvent::decode(message).ok().and_then(&wanted))?;
+            Ok(heard.map_or(ControlFlow::Continue(()), ControlFlow::Break))
+        })
+        .unwrap()
+    }
+
+    /// The consensus module listens no longer, and the service's publication knows.
+    pub fn stop_listening(&mut self) {
+        // The driver has one publication for all who add it.
+        let witness = self.aeron.add_publication(CONTROL_CHANNEL, 105).unwrap();
+        self.from_service = None;
+        wait_for(|| !witness.is_connected());
+    }
+
+    /// How many messages of the service wait to be heard.
+    pub fn unheard(&mut self) -> usize {
+        self.from_service.as_mut().map_or(0, |from_service| from_service.poll(10, |_, _| {}).unwrap())
     }
 
     /// The next acknowledgement.
     pub fn ack(&mut self) -> ServiceAck {
-        wait_until("an acknowledgement", PATIENCE, || {
-            let mut ack = None;
-            self.from_service.poll(1, |message, _| {
-                if let Ok(ServiceEvent::ServiceAck(event)) = ServiceEvent::decode(message) {
-                    ack = Some(event);
-                }
-            })?;
-            Ok(ack.map_or(ControlFlow::Continue(()), ControlFlow::Break))
-        })
-        .unwrap()
+        self.heard(|event| if let ServiceEvent::ServiceAck(ack) = event { Some(ack) } else { None })
     }
 
     /// Tells the service something.
@@ -107,7 +184,7 @@ impl Script {
     }
 
     pub fn commit(&self, position: i64) {
-        self.commit_position.set(position);
+        self.commit_position.as_ref().expect("a consensus module that is there").set(position);
     }
 
     /// Appends to a log and commits it.
@@ -134,6 +211,15 @@ impl Log {
         join_request(self.publication.session_id(), log_position, role, log_channel)
     }
 
+    /// The request to join it with the flags that are seldom set.
+    pub fn special_request(&self, role: Role, is_startup: bool, is_standby: bool) -> Vec<u8> {
+        let mut request = Vec::new();
+        let channel = self.channel();
+        let plain = join(self.publication.session_id(), self.position, role, &channel);
+        JoinLog { is_startup, is_standby: Some(is_standby), ..plain }.encode(&mut request);
+        request
+    }
+
     /// Where the log will be after a message of `length` bytes.
     pub fn position_after(&self, length: usize) -> i64 {
         self.position + (32 + length).next_multiple_of(32) as i64
@@ -150,6 +236,11 @@ impl Log {
 /// A request to join the log of a session.
 pub fn join_request(log_session_id: i32, log_position: i64, role: Role, log_channel: &str) -> Vec<u8> {
     let mut request = Vec::new();
+    join(log_session_id, log_position, role, log_channel).encode(&mut request);
+    request
+}
+
+fn join(log_session_id: i32, log_position: i64, role: Role, log_channel: &str) -> JoinLog<'_> {
     JoinLog {
         log_position,
         max_log_position: i64::MAX,
@@ -161,8 +252,11 @@ pub fn join_request(log_session_id: i32, log_position: i64, role: Role, log_chan
         is_standby: Some(false),
         log_channel,
     }
-    .encode(&mut request);
-    request
+}
+
+pub fn wait_for(mut condition: impl FnMut() -> bool) {
+    let observe = || Ok(if condition() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+    wait_until("a condition", PATIENCE, observe).unwrap();
 }
 
 fn taken(sent: Result<i64, aeron::OfferError>) -> ControlFlow<i64, aeron::OfferError> {
