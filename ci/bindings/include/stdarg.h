@@ -1,0 +1,2 @@
+/* See stdbool.h. */
+typedef __builtin_va_list va_list;
