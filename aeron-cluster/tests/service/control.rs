@@ -55,7 +55,7 @@ fn what_is_foreign_on_the_control_channel_is_an_error_and_what_is_unknown_is_not
             assert_eq!(script.ack().ack_id, 2);
             assert_eq!(script.container.close().unwrap(), Termination::Closed);
         } else {
-            assert_eq!(script.container.wait().unwrap_err().to_string(), told);
+            assert_eq!(script.ended().0.unwrap_err().to_string(), told);
         }
     }
 }
@@ -110,10 +110,10 @@ fn an_unexpected_termination_is_told_and_the_ack_of_one_is_given_up_when_nobody_
     script.stop_listening();
     // As a consensus module that dies says it.
     script.tell(&terminate_at(0, true));
-    assert_eq!(script.container.wait().unwrap(), Termination::Unexpected);
-    let told: Vec<_> = script.errors.try_iter().collect();
+    let (ended, events, told) = script.ended();
+    assert_eq!(ended.unwrap(), Termination::Unexpected);
+    assert_eq!(events.last(), Some(&Event::Terminate));
     assert_eq!(told.last().map(String::as_str), Some("unexpected termination"));
-    assert_eq!(script.events.rest().last(), Some(&Event::Terminate));
 }
 
 #[test]
@@ -121,16 +121,16 @@ fn a_consensus_module_that_does_not_listen_is_an_error() {
     let mut script = Script::start(|context| context);
     script.stop_listening();
     script.tell(&RequestServiceAck { log_position: 0 }.encode());
-    assert_eq!(script.container.wait().unwrap_err().message(), "publication is not connected");
+    assert_eq!(script.ended().0.unwrap_err().message(), "publication is not connected");
 }
 
 #[test]
 fn a_lost_commit_position_ends_the_container_in_order() {
     let mut script = Script::start(|context| context);
     script.commit_position = None;
-    assert_eq!(script.container.wait().unwrap(), Termination::Expected);
-    assert_eq!(script.events.rest().last(), Some(&Event::Terminate));
-    let told: Vec<_> = script.errors.try_iter().collect();
+    let (ended, events, told) = script.ended();
+    assert_eq!(ended.unwrap(), Termination::Expected);
+    assert_eq!(events.last(), Some(&Event::Terminate));
     assert!(told.iter().all(|error| error.contains("commit-pos counter unexpectedly closed, terminating")), "{told:?}");
 }
 

@@ -122,13 +122,14 @@ fn what_is_wrong_with_a_snapshot_is_told_and_acknowledged() {
         let mut script = stage.launch(&recovery(cluster_id, recording_id), Fail::Never, app_version);
         let ack = script.ack();
         assert_eq!((ack.ack_id, ack.log_position, ack.timestamp, ack.relevant_id), (0, 4096, 77, -1));
-        let told = script.container.wait().unwrap_err().to_string();
+        let (ended, events, _) = script.ended();
+        let told = ended.unwrap_err().to_string();
         let start = format!(
             "failed to start service=0 leadershipTermId=3 logPosition=4096 clusterTime=77 \
              snapshotRecordingId={recording_id}"
         );
         assert!(told.starts_with(&start) && told.contains(error), "{told}");
-        assert_eq!(script.events.rest(), [], "{error}");
+        assert_eq!(events, [], "{error}");
     }
 }
 
@@ -155,11 +156,12 @@ fn loaded(stage: &Stage, archive: &mut Archive) -> Script {
 fn sessions_of_a_snapshot_are_not_connected() {
     let stage = stage();
     let mut script = loaded(&stage, &mut connect(&stage));
+    let _client = script.aeron.add_subscription("aeron:ipc", 102).unwrap();
     let mut log = script.log(4096);
     script.tell(&log.special_request(Role::Leader, true, false));
     script.ack();
     script.append(&mut log, &message(9, 100, "echo"));
-    let error = script.container.wait().unwrap_err().to_string();
+    let error = script.ended().0.unwrap_err().to_string();
     assert!(error.ends_with("refused: not connected"), "{error}");
 }
 
@@ -213,6 +215,6 @@ fn a_full_disk_ends_the_node() {
     script.append(&mut log, &action(position, ClusterAction::Snapshot, ActionFlags::DEFAULT));
     let ack = script.ack();
     assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id), (2, position, -1));
-    let error = script.container.wait().unwrap_err().to_string();
+    let error = script.ended().0.unwrap_err().to_string();
     assert!(error.starts_with("no storage space left for a snapshot"), "{error}");
 }

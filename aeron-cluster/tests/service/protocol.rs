@@ -221,13 +221,16 @@ fn a_container_is_closed_while_it_waits_for_a_log_or_an_archive() {
 
 #[test]
 fn a_snapshot_without_an_archive_is_acknowledged_as_failed_and_the_service_goes_on() {
-    let mut script = Script::start(|context| context);
+    let mut script = Script::start(|context| context.snapshot_duration_threshold(Duration::ZERO));
     let mut log = script.log(0);
     script.join(&log, Role::Follower);
     let position = log.position_after(40);
     script.append(&mut log, &action(position, ClusterAction::Snapshot, ActionFlags::DEFAULT));
     let ack = script.ack();
     assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id, ack.timestamp), (2, position, -1, 6));
+    // The time that it took counts all the same.
+    let counters = script.aeron.counters();
+    assert_eq!(counters.value(counters.find(|counter| counter.type_id == 237).unwrap()), Some(1));
     let told = script.errors.recv_timeout(PATIENCE).unwrap();
     assert!(told.contains("cannot connect to archive"), "{told}");
     script.append(&mut log, &message(1, 9, "goes on"));

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
 
+use aeron_cluster::Result;
 use aeron_cluster::aeron::{self, Aeron, Counter, ExclusivePublication, Publication, Subscription};
 use aeron_cluster::codec::{JoinLog, ServiceAck, ServiceEvent};
-use aeron_cluster::service::{ClusteredServiceContainer, Context, Role};
+use aeron_cluster::service::{ClusteredServiceContainer, Context, Role, Termination};
 use aeron_cluster::testing::{Builder, PATIENCE, Part, TestCluster, wait_until};
 
-use crate::probe::{Events, Fail, Probe, context};
+use crate::probe::{Event, Events, Fail, Probe, context};
 
 const CONTROL_CHANNEL: &str = "aeron:ipc?term-length=128k";
 pub const LOG_STREAM: i32 = 100;
@@ -183,6 +184,13 @@ impl Script {
         self.ack()
     }
 
+    /// Waits until the container has ended, of itself: how, what the service saw until then, and the errors that were told.
+    pub fn ended(self) -> (Result<Termination>, Vec<Event>, Vec<String>) {
+        let events = self.events.rest();
+        let ended = self.container.wait();
+        (ended, events, self.errors.try_iter().collect())
+    }
+
     pub fn commit(&self, position: i64) {
         self.commit_position.as_ref().expect("a consensus module that is there").set(position);
     }
@@ -259,7 +267,7 @@ pub fn wait_for(mut condition: impl FnMut() -> bool) {
     wait_until("a condition", PATIENCE, observe).unwrap();
 }
 
-fn taken(sent: Result<i64, aeron::OfferError>) -> ControlFlow<i64, aeron::OfferError> {
+fn taken(sent: std::result::Result<i64, aeron::OfferError>) -> ControlFlow<i64, aeron::OfferError> {
     match sent {
         Ok(position) => ControlFlow::Break(position),
         Err(reason) => ControlFlow::Continue(reason),
