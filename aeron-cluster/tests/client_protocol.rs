@@ -484,7 +484,11 @@ fn a_new_leader_that_never_connects_ends_the_session() {
     let host = Host::start();
     let (mut client, mut member) = host.connected(host.context(IPC, IPC).message_timeout(Duration::from_millis(500)));
     let egress = member.egress.take();
+    // The driver must have heard that nobody listens: the client would find the old member at the new leader's place.
+    let witness = host.aeron.add_publication(IPC, 101).unwrap();
+    until("the member to listen", || witness.is_connected().then_some(()));
     drop(member.ingress);
+    until("the member to listen no more", || (!witness.is_connected()).then_some(()));
     let named = NewLeaderEvent {
         leadership_term_id: TERM + 1,
         cluster_session_id: SESSION,
