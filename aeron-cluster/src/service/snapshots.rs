@@ -1,6 +1,6 @@
 //! Snapshots from the agent's side: through the archive, and the container's own part of them.
 
-use crate::aeron::{ChannelUri, CountersReader, ExclusivePublication, Image, NULL_VALUE, Subscription};
+use crate::aeron::{AsyncAdd, ChannelUri, CountersReader, Image, NULL_VALUE, Subscription};
 use crate::archive::{self, Archive, SourceLocation};
 use crate::codec::{ClientSession as SessionEntry, ClusterTimeUnit, SnapshotMark, SnapshotMarker};
 use crate::error::{Error, ErrorKind, Result};
@@ -79,7 +79,8 @@ impl<S: ClusteredService> Core<S> {
         let mut archive = self.connect_archive().map_err(survivable)?;
         let settings = self.cluster.state.settings.clone();
         let (channel, stream_id) = (&settings.snapshot_channel, settings.snapshot_stream_id);
-        let publication = self.add_snapshot_publication(channel, stream_id)?;
+        let add = self.cluster.aeron().async_add_exclusive_publication(channel, stream_id);
+        let publication = self.await_added(add.map_err(Fault::Survivable)?).map_err(survivable)?;
         let session_id = publication.session_id();
         let mut snapshot = SnapshotPublication::new(publication);
         let recorded = with_session_id(channel, session_id).map_err(Fault::Survivable)?;
@@ -96,17 +97,6 @@ impl<S: ClusteredService> Core<S> {
         let position = snapshot.position().map_err(|reason| Fault::Survivable(snapshot.refusal(reason, 0)))?;
         self.await_recording_complete(&mut archive, recording_id, counter_id, position).map_err(survivable)?;
         Ok(recording_id)
-    }
-
-    fn add_snapshot_publication(&mut self, channel: &str, stream_id: i32) -> Outcome<ExclusivePublication> {
-        let aeron = self.cluster.aeron().clone();
-        let mut add = aeron.async_add_exclusive_publication(channel, stream_id).map_err(Fault::Survivable)?;
-        loop {
-            if let Some(publication) = add.poll().map_err(Fault::Survivable)? {
-                return Ok(publication);
-            }
-            self.idle(0)?;
-        }
     }
 
     /// Writes the container's part: markers and sessions. Mirrors `ServiceSnapshotTaker`.
@@ -224,10 +214,15 @@ impl<S: ClusteredService> Core<S> {
 
     /// Adds a subscription, polling.
     pub(super) fn add_subscription(&mut self, channel: &str, stream_id: i32) -> Outcome<Subscription> {
-        let mut add = self.cluster.aeron().async_add_subscription(channel, stream_id)?;
+        let add = self.cluster.aeron().async_add_subscription(channel, stream_id)?;
+        self.await_added(add)
+    }
+
+    /// Waits for the driver's answer, however long it takes.
+    fn await_added<T>(&mut self, mut add: AsyncAdd<T>) -> Outcome<T> {
         loop {
-            if let Some(subscription) = add.poll()? {
-                return Ok(subscription);
+            if let Some(added) = add.poll()? {
+                return Ok(added);
             }
             self.idle(0)?;
         }
