@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::conclude::Concluded;
 use super::consensus_module_proxy::ConsensusModuleProxy;
-use super::context::{Concluded, TerminationHook};
+use super::context::TerminationHook;
 use super::core::Core;
 use super::error_sink::ErrorSink;
 use super::log_adapter::LogAdapter;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use super::agent::Parts;
-use super::context::Concluded;
+use super::conclude::Concluded;
 use super::{ClusteredService, Context};
 use crate::error::{Error, ErrorKind, Result};
 

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::Role;
 use super::consensus_module_proxy::ConsensusModuleProxy;
-use super::context::Settings;
 use super::egress::{Egress, PendingEgress};
 use super::error_sink::{ErrorSink, epoch_ms};
 use super::lifecycle::{Lifecycle, LifecycleGuard};
 use super::mark_file::ClusterMarkFile;
+use super::settings::Settings;
 use super::stop::Stop;
 use crate::aeron::{Aeron, BufferClaim, IdleStrategy, NULL_VALUE, OfferError, ReadableCounter};
 use crate::codec::{ClusterTimeUnit, ServiceAck, SessionMessageHeader};

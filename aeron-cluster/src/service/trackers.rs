@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::context::Settings;
+use super::settings::Settings;
 use crate::aeron::{Aeron, Counter};
 use crate::error::Result;
 

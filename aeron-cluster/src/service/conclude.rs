@@ -1,0 +1,127 @@
+//! From settings to a container that can start: everything checked, opened and claimed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::Context;
+use super::context::TerminationHook;
+use super::error_sink::{ErrorSink, epoch_ms};
+use super::mark_file::{self, ClusterMarkFile};
+use super::settings::Settings;
+use super::trackers::DurationTracker;
+use crate::aeron::{self, Aeron, IdleStrategy};
+use crate::error::{Error, Result};
+
+/// How long an owner of the mark file that died without a word counts as alive.
+const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A concluded context: everything is open and claimed.
+pub(super) struct Concluded {
+    pub(super) settings: Arc<Settings>,
+    pub(super) aeron: Aeron,
+    pub(super) errors: Arc<ErrorSink>,
+    pub(super) mark_file: Arc<ClusterMarkFile>,
+    pub(super) termination_hook: Option<TerminationHook>,
+    pub(super) duty_cycle: DurationTracker,
+    pub(super) snapshot_durations: DurationTracker,
+    /// One for the container's thread, one for callbacks that wait.
+    pub(super) idle_strategies: [Box<dyn IdleStrategy + Send>; 2],
+}
+
+impl Context {
+    /// Checks everything, claims the mark file and connects to the driver. Waits as the mark file and the driver make it.
+    pub(super) fn conclude(mut self) -> Result<Concluded> {
+        self.settings.check()?;
+        let settings = &mut self.settings;
+        if settings.service_name.is_empty() {
+            settings.service_name = format!("clustered-service-{}-{}", settings.cluster_id, settings.service_id);
+        }
+        // Before anything is claimed: it is user code, and may panic.
+        let idle_strategies = [(settings.idle_strategy)(), (settings.idle_strategy)()];
+        let mut mark_file = self.open_mark_file()?;
+        let error_handler = self.error_handler.take();
+        let errors = Arc::new(ErrorSink::new(mark_file.error_log().clone(), error_handler));
+        match self.connect(&errors, &mut mark_file) {
+            Ok((aeron, duty_cycle, snapshot_durations)) => Ok(Concluded {
+                settings: Arc::new(self.settings),
+                aeron,
+                duty_cycle,
+                snapshot_durations,
+                errors,
+                mark_file: Arc::new(mark_file),
+                termination_hook: self.termination_hook,
+                idle_strategies,
+            }),
+            Err(error) => {
+                errors.record(&error);
+                // The file says so as well as it can: the error that matters is the one being returned.
+                let _ = mark_file.signal_failed_start();
+                Err(error)
+            }
+        }
+    }
+
+    fn open_mark_file(&self) -> Result<ClusterMarkFile> {
+        let make = |dir: &Path, what: &str| -> Result<PathBuf> {
+            std::fs::create_dir_all(dir)
+                .and_then(|()| dir.canonicalize())
+                .map_err(|error| Error::from(error).context(format!("cannot make the {what} directory {dir:?}")))
+        };
+        let cluster_dir = make(&self.cluster_dir, "cluster")?;
+        let dir = match &self.mark_file_dir {
+            Some(dir) => make(dir, "mark file")?,
+            None => cluster_dir.clone(),
+        };
+        let service_id = self.settings.service_id;
+        let options = mark_file::Options::new(dir.join(mark_file::mark_file_name(service_id)))
+            .error_buffer_length(self.error_buffer_length)
+            .liveness_timeout(LIVENESS_TIMEOUT)
+            .wait(self.mark_file_wait);
+        let mark_file = ClusterMarkFile::open(&options, epoch_ms)?;
+        mark_file::ensure_link(&cluster_dir, &dir, &mark_file::link_file_name(service_id))?;
+        Ok(mark_file)
+    }
+
+    /// The client, and the trackers of duty cycle and snapshots.
+    fn connect(
+        &self,
+        errors: &Arc<ErrorSink>,
+        mark_file: &mut ClusterMarkFile,
+    ) -> Result<(Aeron, DurationTracker, DurationTracker)> {
+        let settings = &self.settings;
+        let aeron = match &self.aeron {
+            Some(supplied) => supplied.clone(),
+            None => self.connect_own(errors)?,
+        };
+        errors.count_in(settings.add_error_counter(&aeron)?);
+        let duty_cycle = DurationTracker::of_duty_cycle(&aeron, settings)?;
+        let snapshot_durations = DurationTracker::of_snapshots(&aeron, settings)?;
+        mark_file.set_properties(&mark_file::Properties {
+            archive_stream_id: settings.archive_control_stream_id,
+            service_stream_id: settings.service_stream_id,
+            consensus_module_stream_id: settings.consensus_module_stream_id,
+            service_id: settings.service_id,
+            cluster_id: settings.cluster_id,
+            aeron_directory: &aeron.dir().display().to_string(),
+            control_channel: &settings.control_channel,
+            service_name: &settings.service_name,
+        })?;
+        mark_file.signal_ready(epoch_ms())?;
+        Ok((aeron, duty_cycle, snapshot_durations))
+    }
+
+    fn connect_own(&self, errors: &Arc<ErrorSink>) -> Result<Aeron> {
+        // Weak: the errors hold a counter of the client, and the client would hold the errors.
+        let sink: Weak<ErrorSink> = Arc::downgrade(errors);
+        let mut context = aeron::Context::new().client_name(&self.settings.service_name).on_error(move |error| {
+            if let Some(errors) = sink.upgrade() {
+                errors.count(error);
+            }
+        });
+        if let Some(dir) = &self.aeron_dir {
+            context = context.dir(dir);
+        }
+        Aeron::connect(context)
+    }
+}
