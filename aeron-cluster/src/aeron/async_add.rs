@@ -119,8 +119,9 @@ impl<T> AsyncAdd<T> {
         }
     }
 
-    /// Waits for the driver's answer.
+    /// Waits for the driver's answer, working the conductor meanwhile if it has no thread of its own.
     pub(crate) fn wait(mut self) -> Result<T> {
+        self.client.check_may_wait(format_args!("wait for {}", self.name))?;
         let deadline = Instant::now() + self.client.driver_timeout + GRACE;
         loop {
             if let Some(added) = self.poll()? {
@@ -132,7 +133,10 @@ impl<T> AsyncAdd<T> {
                     format!("the media driver did not answer within {:?}: {}", self.client.driver_timeout, self.name),
                 ));
             }
-            std::thread::sleep(POLL_INTERVAL);
+            // What goes wrong there ends the client, and the next poll says so.
+            if self.client.drive().unwrap_or(0) == 0 {
+                std::thread::sleep(POLL_INTERVAL);
+            }
         }
     }
 }

@@ -10,15 +10,16 @@ use super::context::Context;
 use super::counters::{Counter, CounterSpec, CountersReader};
 use super::exclusive_publication::ExclusivePublication;
 use super::handle::ClientInner;
+use super::invoker::Turn;
 use super::publication::Publication;
 use super::subscription::Subscription;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A client of a media driver.
 ///
-/// Cheap to clone: clones are the same client. It has one thread of its own, the conductor. All methods can be called
-/// from any thread, also from handlers, where those that wait would wait for themselves and therefore must not be used.
-/// Mirrors `io.aeron.Aeron` and `aeron_t`.
+/// Cheap to clone: clones are the same client. It has one thread of its own, the conductor, or else the program works the
+/// conductor ([`do_work`](Self::do_work)). All methods can be called from any thread, also from handlers, where those that wait
+/// would wait for themselves and are errors of the kind [`State`](crate::ErrorKind::State). Mirrors `io.aeron.Aeron` and `aeron_t`.
 ///
 /// The client closes when the last clone and the last handle that came from it are gone.
 #[derive(Clone)]
@@ -75,6 +76,42 @@ impl Aeron {
     /// The last error the conductor reported, the one that ended the client among them.
     pub fn last_error(&self) -> Option<Error> {
         self.inner.callbacks.last_error()
+    }
+
+    /// Works the conductor once, and returns how much there was to do. For a client that has no thread for it
+    /// ([`Context::use_conductor_agent_invoker`]); does not wait.
+    ///
+    /// Any thread may do it, one at a time: to others, and in handlers that it calls, the answer is 0 and nothing is done. What was
+    /// added or dropped on any thread since is done here. Mirrors `AgentInvoker.invoke` of `Aeron.conductorAgentInvoker` and
+    /// `aeron_main_do_work`.
+    ///
+    /// # Errors
+    ///
+    /// [`State`](crate::ErrorKind::State) for a client with a conductor thread;
+    /// [`DriverDead`](crate::ErrorKind::DriverDead) or [`Closed`](crate::ErrorKind::Closed) when the client ends, and from then on.
+    pub fn do_work(&self) -> Result<usize> {
+        if !self.is_invoker() {
+            return Err(Error::new(
+                ErrorKind::State,
+                "the client's conductor has a thread of its own: set use_conductor_agent_invoker to work it yourself",
+            ));
+        }
+        self.inner.drive()
+    }
+
+    /// Whether the program works the conductor with [`do_work`](Self::do_work).
+    pub fn is_invoker(&self) -> bool {
+        self.inner.is_invoker()
+    }
+
+    /// What works the client where something waits: nothing if it has a thread, or ended.
+    pub(crate) fn drive(&self) -> usize {
+        self.inner.drive().unwrap_or(0)
+    }
+
+    /// See [`ClientInner::turn`].
+    pub(crate) fn turn(&self) -> Result<Option<Turn<'_>>> {
+        self.inner.turn()
     }
 
     /// Adds a publication that may be shared between threads, and waits for the driver's answer.

@@ -30,6 +30,7 @@ pub struct Context {
     client_name: Option<String>,
     driver_timeout: Option<Duration>,
     error_handler: Option<ErrorHandler>,
+    invoker: bool,
 }
 
 impl Context {
@@ -72,6 +73,17 @@ impl Context {
         self
     }
 
+    /// Whether the client's conductor has no thread, and the program works it with [`Aeron::do_work`]. Default: false.
+    ///
+    /// Everything that the program hears of the driver, it hears in there, and handlers are called in there; so call it often: a client
+    /// that is silent for the driver's client liveness timeout (10 s) ends itself, and is taken for dead. Calls that wait work the
+    /// conductor themselves. Mirrors `Aeron.Context.useConductorAgentInvoker`.
+    #[must_use]
+    pub fn use_conductor_agent_invoker(mut self, invoker: bool) -> Self {
+        self.invoker = invoker;
+        self
+    }
+
     /// Connects to the driver. See [`Aeron::connect`].
     pub(super) fn connect(self) -> Result<Aeron> {
         let context = NativeContext::new()?;
@@ -86,7 +98,7 @@ impl Context {
         }
         let callbacks = Arc::new(Callbacks::new(self.error_handler));
         context.set_callbacks(&callbacks)?;
-        context.start(callbacks)
+        context.start(callbacks, self.invoker)
     }
 }
 
@@ -97,6 +109,7 @@ impl std::fmt::Debug for Context {
             .field("client_name", &self.client_name)
             .field("driver_timeout", &self.driver_timeout)
             .field("error_handler", &self.error_handler.is_some())
+            .field("invoker", &self.invoker)
             .finish()
     }
 }
@@ -168,7 +181,7 @@ impl NativeContext {
         Ok(())
     }
 
-    fn start(self, callbacks: Arc<Callbacks>) -> Result<Aeron> {
+    fn start(self, callbacks: Arc<Callbacks>, invoker: bool) -> Result<Aeron> {
         // SAFETY: the context is live; the directory is a NUL-terminated string that belongs to it.
         let (native_dir, timeout) = unsafe {
             (
@@ -186,7 +199,12 @@ impl NativeContext {
         // SAFETY: the context is live and used by this client alone, as aeron_init asks.
         check(unsafe { sys::aeron_init(&mut raw, context.as_ptr()) }, &doing)?;
         let aeron = NonNull::new(raw).ok_or_else(|| last_error(&doing))?;
-        let client = Arc::new(ClientInner::new(aeron, context, callbacks, dir.into(), timeout));
+        let client = Arc::new(ClientInner::new(aeron, context, callbacks, dir.into(), timeout, invoker));
+        // Only now: the conductor took its own copy in aeron_init, and so keeps to its queue (see invoker.rs), while aeron_start and
+        // aeron_main_do_work ask the context.
+        // SAFETY: the context is live and nobody else uses it before the client is started.
+        let told = unsafe { sys::aeron_context_set_use_conductor_agent_invoker(context.as_ptr(), invoker) };
+        check(told, "cannot set the client's invoker")?;
         // SAFETY: the client is initialised and not started; if starting fails, dropping `client` closes it.
         check(unsafe { sys::aeron_start(aeron.as_ptr()) }, "cannot start the Aeron client")?;
         Ok(Aeron::from_inner(client))

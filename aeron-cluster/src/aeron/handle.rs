@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use aeron_sys as sys;
 
-use super::native_error::{kind_of, last_error};
-use crate::error::Error;
+use super::invoker::{Turn, Turns};
+use super::native_error::{check, kind_of, last_error};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A handler of errors that the conductor reports.
 pub(crate) type ErrorHandler = Box<dyn FnMut(&Error) + Send>;
@@ -33,8 +34,8 @@ impl Callbacks {
         lock(&self.last_error).clone()
     }
 
-    /// Whether this thread is the conductor of this client, as far as it matters: our code runs there in callbacks alone.
-    fn is_conductor_thread(&self) -> bool {
+    /// Whether this thread is in a callback of this client's conductor: our code runs there in callbacks alone.
+    pub(super) fn is_conductor_thread(&self) -> bool {
         IN_CALLBACK_OF.get() == std::ptr::from_ref(self)
     }
 }
@@ -83,6 +84,8 @@ pub(crate) struct ClientInner {
     pub(crate) callbacks: Arc<Callbacks>,
     pub(crate) dir: PathBuf,
     pub(crate) driver_timeout: Duration,
+    /// Of a client without a conductor thread.
+    turns: Option<Turns>,
 }
 
 // SAFETY: aeron_t's functions are thread-safe (aeronc.h; the conductor takes commands through a concurrent ring
@@ -98,8 +101,10 @@ impl ClientInner {
         callbacks: Arc<Callbacks>,
         dir: PathBuf,
         driver_timeout: Duration,
+        invoker: bool,
     ) -> Self {
-        ClientInner { aeron, context, callbacks, dir, driver_timeout }
+        let turns = invoker.then(Turns::default);
+        ClientInner { aeron, context, callbacks, dir, driver_timeout, turns }
     }
 
     pub(crate) fn ptr(&self) -> *mut sys::aeron_t {
@@ -110,6 +115,42 @@ impl ClientInner {
     pub(crate) fn is_closed(&self) -> bool {
         // SAFETY: the client is closed by `drop` alone, so it is still allocated here (aeronc.h, aeron_is_closed).
         unsafe { sys::aeron_is_closed(self.ptr()) }
+    }
+
+    /// Whether it has no conductor thread.
+    pub(super) fn is_invoker(&self) -> bool {
+        self.turns.is_some()
+    }
+
+    /// Works the conductor once, if it has no thread of its own and nobody is at it. Returns the work done.
+    pub(crate) fn drive(&self) -> Result<usize> {
+        let Some(_turn) = self.turns.as_ref().and_then(Turns::try_take) else { return Ok(0) };
+        // SAFETY: the client is live and was started with an invoker; this thread alone works the conductor, and not from
+        // within: the turn is not given twice.
+        let result = unsafe { sys::aeron_main_do_work(self.ptr()) };
+        check(result, "cannot work the Aeron client's conductor").map(|work| work as usize)
+    }
+
+    /// Lets this thread alone work the conductor, for calls of C that work it themselves, of a client without a conductor thread.
+    /// `None` if this thread has the turn already, or there is nothing to take turns at.
+    ///
+    /// # Errors
+    ///
+    /// [`State`](ErrorKind::State) in a handler of the conductor, which such a call would wait for.
+    pub(crate) fn turn(&self) -> Result<Option<Turn<'_>>> {
+        self.check_may_wait("call the archive")?;
+        Ok(self.turns.as_ref().and_then(Turns::take))
+    }
+
+    /// Refuses to wait in a handler of the conductor, which would wait for itself.
+    pub(super) fn check_may_wait(&self, doing: impl std::fmt::Display) -> Result<()> {
+        if self.callbacks.is_conductor_thread() {
+            return Err(Error::new(
+                ErrorKind::State,
+                format!("cannot {doing} in a handler of the client's conductor, which is awaited: use another thread"),
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -193,11 +234,8 @@ impl<T: Native> Drop for Handle<T> {
 }
 
 /// A string for C; one with a NUL inside is the caller's mistake.
-pub(crate) fn c_string(value: &str, what: &str) -> Result<CString, Error> {
+pub(crate) fn c_string(value: &str, what: &str) -> Result<CString> {
     CString::new(value).map_err(|_| {
-        Error::new(
-            crate::ErrorKind::InvalidArgument,
-            format!("{what} contains a NUL byte, which C cannot take: {value:?}"),
-        )
+        Error::new(ErrorKind::InvalidArgument, format!("{what} contains a NUL byte, which C cannot take: {value:?}"))
     })
 }

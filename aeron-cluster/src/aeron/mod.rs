@@ -4,6 +4,8 @@
 //! [`Counter`]s. Every handle keeps its client alive: the client closes after the last of its handles is gone, never
 //! before, and never on the conductor thread.
 //!
+//! Its conductor, which talks to the driver, has a thread; or the program works it ([`Aeron::do_work`]).
+//!
 //! A driver that dies ends nothing but the handles: [`Aeron::is_closed`] becomes true, sends answer
 //! [`OfferError::Closed`], polls deliver nothing, and the process goes on.
 #![allow(unsafe_code)]
@@ -21,6 +23,7 @@ mod header;
 mod heartbeat;
 mod idle;
 mod image;
+mod invoker;
 #[cfg(doctest)]
 mod misuse;
 mod native_error;

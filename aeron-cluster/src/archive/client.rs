@@ -115,6 +115,7 @@ impl Archive {
         location: SourceLocation,
         auto_stop: bool,
     ) -> Result<i64> {
+        let _turn = self.context.aeron.turn()?;
         let mut id = NULL_VALUE;
         let native = native_channel(channel, "recording channel")?;
         // SAFETY: the connection is live, C writes the id and copies the string into its request.
@@ -135,6 +136,7 @@ impl Archive {
     /// Ends a recording subscription, by the id that [`start_recording`](Self::start_recording) gave. Mirrors
     /// `AeronArchive.stopRecording`.
     pub fn stop_recording(&mut self, subscription_id: i64) -> Result<()> {
+        let _turn = self.context.aeron.turn()?;
         // SAFETY: the connection is live.
         let result = unsafe { sys::aeron_archive_stop_recording_subscription(self.ptr(), subscription_id) };
         check(result, format_args!("cannot stop the recording subscription {subscription_id}"))
@@ -143,6 +145,7 @@ impl Archive {
     /// Ends a recording subscription by its channel and stream, and says whether there was one. Mirrors
     /// `AeronArchive.tryStopRecording`.
     pub fn try_stop_recording_channel(&mut self, channel: &str, stream_id: i32) -> Result<bool> {
+        let _turn = self.context.aeron.turn()?;
         let mut stopped = false;
         let native = native_channel(channel, "recording channel")?;
         // SAFETY: the connection is live, C writes the answer and copies the string into its request.
@@ -160,6 +163,7 @@ impl Archive {
 
     /// Ends one recording, and says whether it was going on. Mirrors `AeronArchive.tryStopRecordingByIdentity`.
     pub fn try_stop_recording(&mut self, recording_id: i64) -> Result<bool> {
+        let _turn = self.context.aeron.turn()?;
         let mut stopped = false;
         // SAFETY: the connection is live and C writes the answer.
         let result =
@@ -181,6 +185,7 @@ impl Archive {
         position: Option<i64>,
         length: Option<i64>,
     ) -> Result<i64> {
+        let _turn = self.context.aeron.turn()?;
         let doing = format!("cannot start to replay the recording {recording_id} on {channel} stream {stream_id}");
         let native = native_channel(channel, "replay channel")?;
         let mut params = std::mem::MaybeUninit::uninit();
@@ -202,6 +207,7 @@ impl Archive {
 
     /// Ends a replay, by the id that [`start_replay`](Self::start_replay) gave. Mirrors `AeronArchive.stopReplay`.
     pub fn stop_replay(&mut self, replay_session_id: i64) -> Result<()> {
+        let _turn = self.context.aeron.turn()?;
         // SAFETY: the connection is live.
         let result = unsafe { sys::aeron_archive_stop_replay(self.ptr(), replay_session_id) };
         check(result, format_args!("cannot stop the replay {replay_session_id}"))
@@ -233,6 +239,7 @@ impl Archive {
         what: &str,
         getter: unsafe extern "C" fn(*mut i64, *mut sys::aeron_archive_t, i64) -> i32,
     ) -> Result<Option<i64>> {
+        let _turn = self.context.aeron.turn()?;
         let mut position = NULL_VALUE;
         // SAFETY: the connection is live and C writes the position.
         let result = unsafe { getter(&mut position, self.ptr(), recording_id) };
@@ -242,6 +249,7 @@ impl Archive {
 
     /// The recording with this id, if there is one. Mirrors `AeronArchive.listRecording`.
     pub fn list_recording(&mut self, recording_id: i64) -> Result<Option<RecordingDescriptor>> {
+        let _turn = self.context.aeron.turn()?;
         let mut found: Vec<RecordingDescriptor> = Vec::new();
         let (mut count, clientd) = (0, std::ptr::from_mut(&mut found).cast::<c_void>());
         // SAFETY: the connection is live; C calls `on_descriptor` within the call alone, with `found`.
@@ -254,6 +262,7 @@ impl Archive {
 
     /// At most `count` recordings, from the id `from` on. Mirrors `AeronArchive.listRecordings`.
     pub fn list_recordings(&mut self, from: i64, count: i32) -> Result<Vec<RecordingDescriptor>> {
+        let _turn = self.context.aeron.turn()?;
         let mut found: Vec<RecordingDescriptor> = Vec::new();
         let (mut listed, clientd) = (0, std::ptr::from_mut(&mut found).cast::<c_void>());
         // SAFETY: the connection is live; C calls `on_descriptor` within the call alone, with `found`.
@@ -267,6 +276,7 @@ impl Archive {
     /// Reports an error that the archive sent, if one has come; a recording that fails for lack of space is told so.
     /// Does not block. Mirrors `AeronArchive.checkForErrorResponse`.
     pub fn check_for_error_response(&mut self) -> Result<()> {
+        let _turn = self.context.aeron.turn()?;
         // SAFETY: the connection is live, and has no error handler that would swallow the error.
         let result = unsafe { sys::aeron_archive_check_for_error_response(self.ptr()) };
         check(result, "the archive reports an error")
@@ -275,6 +285,7 @@ impl Archive {
     /// The text of an error that the archive sent, if one has come. Does not block. Mirrors
     /// `AeronArchive.pollForErrorResponse`.
     pub fn poll_for_error_response(&mut self) -> Result<Option<String>> {
+        let _turn = self.context.aeron.turn()?;
         let mut text = vec![0u8; MAX_ERROR_LENGTH];
         // SAFETY: the connection is live; C writes a NUL-terminated string of at most the length given.
         let result =

@@ -47,6 +47,7 @@ impl AsyncConnect {
     /// [`DriverDead`](ErrorKind::DriverDead) when the client or the driver is gone.
     pub fn start(context: &Context) -> Result<Self> {
         let native = context.to_native()?;
+        let _turn = context.aeron().turn()?;
         let mut raw = std::ptr::null_mut();
         // SAFETY: the context is live, has a client, and is used by this attempt alone.
         let result = unsafe { sys::aeron_archive_async_connect(&mut raw, native.ptr()) };
@@ -64,7 +65,7 @@ impl AsyncConnect {
         Ok(AsyncConnect { raw: Some(raw), context: Some(native), name })
     }
 
-    /// Takes the connection a step further. Does not block. `None`: not yet.
+    /// Takes the connection a step further. Does not block; works the client's conductor if that has no thread. `None`: not yet.
     ///
     /// # Errors
     ///
@@ -78,9 +79,12 @@ impl AsyncConnect {
         if context.aeron.is_closed() {
             return Err(closed(context, &format!("cannot connect to {}", self.name)));
         }
+        context.aeron.drive();
+        let turn = context.aeron.turn()?;
         let mut archive = std::ptr::null_mut();
         // SAFETY: the attempt is live; C frees it when the result is not 0, and then it is forgotten here.
         let result = unsafe { sys::aeron_archive_async_connect_poll(&mut archive, raw.as_ptr()) };
+        drop(turn);
         if result == 0 {
             return Ok(None);
         }

@@ -4,6 +4,9 @@
 //! that starts and stops recordings and replays. It works through a client of ours: the C archive client never makes one of its
 //! own, whose errors would end the process.
 //!
+//! C works the conductor of a client that has no thread for it while it waits for the archive; so every request takes the client's
+//! turn first, in which other threads leave the conductor alone ([`Aeron::do_work`](crate::aeron::Aeron::do_work) is 0 to them).
+//!
 //! An archive that went away is [`NotConnected`](crate::ErrorKind::NotConnected): the [`Archive`] is of no more use then, and a
 //! new one is connected. An archive whose disk is full is [`StorageSpace`](crate::ErrorKind::StorageSpace).
 #![allow(unsafe_code)]

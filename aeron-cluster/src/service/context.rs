@@ -70,7 +70,8 @@ impl Context {
         self
     }
 
-    /// A client to use instead of one of the container's own; the driver is then the client's.
+    /// A client to use instead of one of the container's own; the driver is then the client's. The container works the conductor of one
+    /// that has no thread for it ([`use_conductor_agent_invoker`](aeron::Context::use_conductor_agent_invoker)).
     ///
     /// The consensus module knows that the service is alive by the heartbeat of this client. If the container ends while the
     /// program keeps the client, the consensus module goes on as if the service were there, and waits for

@@ -21,6 +21,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How often the slow part of the duty cycle runs: the control channel, the watch, the mark file.
 const TICK: Duration = Duration::from_millis(1);
+/// How often the conductor of an invoker-driven client is worked in one tick, as long as it finds something to do: it takes one
+/// command at a time.
+const CLIENT_WORK_LIMIT: usize = 16;
 /// How often the mark file says that the service is alive.
 const MARK_FILE_UPDATE_INTERVAL_MS: i64 = 1_000;
 /// Attempts to ask for a session's end.
@@ -246,6 +249,7 @@ impl State {
             return Ok(false);
         }
         self.last_tick.set(now);
+        self.work_client()?;
         if self.commit_position.borrow().as_ref().is_some_and(ReadableCounter::is_closed) {
             let message = "commit-pos counter unexpectedly closed, terminating";
             self.errors.record(&Error::new(ErrorKind::Terminated, message));
@@ -254,6 +258,16 @@ impl State {
         self.update_mark_file();
         self.pending_egress.poll(|error| self.errors.count(&error));
         Ok(true)
+    }
+
+    /// Works the conductor of a client that has no thread for it, which finds a dead driver here.
+    fn work_client(&self) -> Result<(), Stop> {
+        for _ in 0..CLIENT_WORK_LIMIT {
+            if self.aeron.drive() == 0 {
+                break;
+            }
+        }
+        if self.aeron.is_closed() { Err(Stop::Aborted) } else { Ok(()) }
     }
 
     fn update_mark_file(&self) {

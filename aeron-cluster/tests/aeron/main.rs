@@ -7,6 +7,7 @@ mod counters;
 mod death;
 mod drop_order;
 mod images;
+mod invoker;
 mod messages;
 mod polling;
 mod refusals;
