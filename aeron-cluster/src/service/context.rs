@@ -71,7 +71,7 @@ impl Context {
     }
 
     /// A client to use instead of one of the container's own; the driver is then the client's. The container works the conductor of one
-    /// that has no thread for it ([`use_conductor_agent_invoker`](aeron::Context::use_conductor_agent_invoker)).
+    /// that has no thread for it ([`use_conductor_agent_invoker`](crate::aeron::Context::use_conductor_agent_invoker)).
     ///
     /// The consensus module knows that the service is alive by the heartbeat of this client. If the container ends while the
     /// program keeps the client, the consensus module goes on as if the service were there, and waits for
@@ -219,7 +219,7 @@ impl Context {
     }
 
     /// How the container passes the time without work. Called twice: for its thread, and for callbacks that wait.
-    /// Default: [`BackoffIdleStrategy`].
+    /// Default: [`BackoffIdleStrategy`](crate::aeron::BackoffIdleStrategy).
     #[must_use]
     pub fn idle_strategy_supplier(
         mut self,
