@@ -9,6 +9,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// Type ids of the counters that tests look at. Mirrors `AeronCounters`.
 pub mod type_id {
+    /// How far a subscription has read an image; the key has the stream's id at offset 12.
+    pub const SUBSCRIBER_POSITION: i32 = 4;
     /// Status of a receive channel; the label ends with the channel.
     pub const RECEIVE_CHANNEL_STATUS: i32 = 7;
     /// State of a consensus module; 1 is active.
@@ -47,6 +49,8 @@ pub struct CounterView {
     pub id: i32,
     /// Id of its registration; those of one driver increase with time.
     pub registration_id: i64,
+    /// Id of the client that made it or that it is about.
+    pub owner_id: i64,
     /// What it counts, see [`type_id`].
     pub type_id: i32,
     /// Its value.
@@ -55,6 +59,12 @@ pub struct CounterView {
     pub key: Vec<u8>,
     /// Its label.
     pub label: String,
+}
+
+impl CounterView {
+    pub(super) fn key_i32(&self, offset: usize) -> i32 {
+        i32_at(&self.key, offset)
+    }
 }
 
 /// The command and control file of a media driver, open for reading.
@@ -129,12 +139,13 @@ impl CncFile {
     }
 
     fn view(&self, id: u64, record: &[u8; RECORD_LENGTH]) -> Result<CounterView> {
-        let mut value = [0; 16];
+        let mut value = [0; 24];
         self.file.read_exact_at(&mut value, self.values + id * VALUE_LENGTH)?;
         let label = usize::try_from(i32_at(record, LABEL_LENGTH_OFFSET)).unwrap_or(0).min(RECORD_LENGTH - LABEL_OFFSET);
         Ok(CounterView {
             id: id as i32,
             registration_id: i64_at(&value, 8),
+            owner_id: i64_at(&value, 16),
             type_id: i32_at(record, 4),
             value: i64_at(&value, 0),
             key: record[KEY_OFFSET..LABEL_LENGTH_OFFSET].to_vec(),

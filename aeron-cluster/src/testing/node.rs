@@ -1,69 +1,26 @@
-//! One member of a test cluster: its driver, archive and consensus module, their directories and ports.
+//! One member of a test cluster: its directories and ports, its processes and services, and how they start.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::ops::ControlFlow;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::counters::{CncFile, CounterView, type_id};
 use super::dirs::WorkDir;
+use super::hosted::{Configure, Hosted, Place, Source};
 use super::java::Java;
+use super::network::Host;
+use super::parts::{DriverKind, Part, Properties, release_mark_file};
 use super::patience::{PATIENCE, wait_until};
 use super::ports::PortBlock;
 use super::processes::Process;
 use crate::{Error, ErrorKind, Result};
-
-/// Which media driver the members run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DriverKind {
-    /// The C driver `aeronmd`, a child process.
-    C,
-    /// The Java driver of the aeron-all jar, a child process.
-    Java,
-    /// None: the test runs one, such as an embedded one, on [`TestCluster::aeron_dir`](super::TestCluster::aeron_dir).
-    External,
-}
-
-/// A server process of a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// The media driver.
-    Driver,
-    /// The archive server.
-    Archive,
-    /// The consensus module.
-    ConsensusModule,
-}
-
-impl Part {
-    pub(super) const ALL: [Part; 3] = [Part::Driver, Part::Archive, Part::ConsensusModule];
-}
 
 const INGRESS: u16 = 0;
 const CONSENSUS: u16 = 1;
 const LOG: u16 = 2;
 const CATCHUP: u16 = 3;
 const ARCHIVE: u16 = 4;
-
-/// Where both kinds of mark files keep the time of the last activity, and what an orderly end writes there.
-const MARK_FILE_ACTIVITY_OFFSET: u64 = 16;
-const MARK_FILE_INACTIVE: i64 = -1;
-
-/// Holds for all drivers and clients here: small and sparse buffers.
-const DRIVER_PROPERTIES: [(&str, &str); 8] = [
-    ("aeron.client.liveness.timeout", "5s"),
-    ("aeron.threading.mode", "SHARED"),
-    ("aeron.term.buffer.sparse.file", "true"),
-    ("aeron.term.buffer.length", "1m"),
-    ("aeron.ipc.term.buffer.length", "1m"),
-    ("aeron.dir.delete.on.start", "true"),
-    ("aeron.shared.idle.strategy", "backoff"),
-    ("aeron.sharedIdleStrategy", "org.agrona.concurrent.BackoffIdleStrategy"),
-];
-
-type Properties = Vec<(String, String)>;
 
 /// What all members have in common.
 #[derive(Debug)]
@@ -72,22 +29,35 @@ pub(super) struct Settings {
     pub(super) driver: DriverKind,
     pub(super) properties: Properties,
     pub(super) java: Java,
+    /// By service id. If there are fewer than services, the others are the test's.
+    pub(super) sources: Vec<Source>,
+    pub(super) configure: Option<Configure>,
 }
 
+/// Its fields are dropped in this order: services before the driver that they use.
 #[derive(Debug)]
 pub(super) struct Node {
-    id: usize,
-    settings: Arc<Settings>,
-    ports: PortBlock,
-    dir: WorkDir,
+    pub(super) id: usize,
+    pub(super) settings: Arc<Settings>,
+    services: Vec<Hosted>,
     /// By [`Part`].
     processes: [Option<Process>; 3],
+    /// Where the driver runs, if it has a network of its own.
+    pub(super) host: Option<Host>,
+    ports: PortBlock,
+    dir: WorkDir,
 }
 
 impl Node {
-    pub(super) fn new(id: usize, settings: Arc<Settings>) -> Result<Node> {
+    pub(super) fn new(id: usize, settings: Arc<Settings>, host: Option<Host>) -> Result<Node> {
         let (dir, ports) = (WorkDir::new()?, PortBlock::reserve()?);
-        Ok(Node { id, settings, ports, dir, processes: [None, None, None] })
+        let mut node = Node { id, settings, services: Vec::new(), processes: [None, None, None], host, ports, dir };
+        node.services = (0..node.settings.sources.len()).map(|id| Hosted::new(node.place(id))).collect();
+        Ok(node)
+    }
+
+    pub(super) fn place(&self, service_id: usize) -> Place {
+        Place { member: self.id, service_id, aeron_dir: self.aeron_dir(), cluster_dir: self.cluster_dir() }
     }
 
     pub(super) fn aeron_dir(&self) -> PathBuf {
@@ -106,6 +76,15 @@ impl Node {
         self.endpoint(INGRESS)
     }
 
+    pub(super) fn archive_endpoint(&self) -> String {
+        self.endpoint(ARCHIVE)
+    }
+
+    /// A channel with a port that the driver chooses.
+    pub(super) fn any_port(&self) -> String {
+        format!("aeron:udp?endpoint={}:0", self.address())
+    }
+
     /// The member's entry in the list that all consensus modules share.
     pub(super) fn member(&self) -> String {
         let endpoints = [INGRESS, CONSENSUS, LOG, CATCHUP, ARCHIVE].map(|port| self.endpoint(port));
@@ -118,6 +97,75 @@ impl Node {
 
     pub(super) fn is_running(&mut self, part: Part) -> bool {
         self.process(part).is_some_and(Process::is_running)
+    }
+
+    pub(super) fn services(&mut self) -> &mut [Hosted] {
+        &mut self.services
+    }
+
+    pub(super) fn service(&mut self, service_id: usize) -> Result<&mut Hosted> {
+        let count = self.services.len();
+        self.services.get_mut(service_id).ok_or_else(|| {
+            let message =
+                format!("the cluster makes {count} services on each member, there is no service {service_id}");
+            Error::new(ErrorKind::InvalidArgument, message)
+        })
+    }
+
+    pub(super) fn start_service(&mut self, service_id: usize) -> Result<()> {
+        let settings = Arc::clone(&self.settings);
+        let service = self.service(service_id)?;
+        service.start(&settings.sources[service_id], settings.configure.as_ref())
+    }
+
+    pub(super) fn start_services(&mut self) -> Result<()> {
+        (0..self.services.len()).try_for_each(|service_id| self.start_service(service_id))
+    }
+
+    /// Ends all of it in order, each part before what it stands on.
+    pub(super) fn stop(&mut self) -> Result<()> {
+        self.stop_part(Part::ConsensusModule)?;
+        self.services.iter().for_each(Hosted::request_stop);
+        self.services.iter_mut().try_for_each(Hosted::stop)?;
+        self.stop_part(Part::Archive)?;
+        self.stop_part(Part::Driver)
+    }
+
+    pub(super) fn stop_part(&mut self, part: Part) -> Result<()> {
+        match self.process(part) {
+            Some(process) => process.stop().map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// The driver goes last: a container in this process could not be closed at once without it.
+    pub(super) fn kill(&mut self) {
+        for part in [Part::ConsensusModule, Part::Archive] {
+            if let Some(process) = self.process(part) {
+                process.kill();
+            }
+        }
+        self.services.iter().for_each(Hosted::request_stop);
+        self.services.iter_mut().for_each(Hosted::kill);
+        if let Some(driver) = self.process(Part::Driver) {
+            driver.kill();
+        }
+    }
+
+    /// Removes all that it knows, as when its disk is lost.
+    pub(super) fn wipe(&mut self) -> Result<()> {
+        let part = Part::ALL.into_iter().find(|part| self.is_running(*part)).map(|part| format!("{part:?}"));
+        let service = self.services.iter_mut().position(|service| service.is_running());
+        if let Some(name) = part.or(service.map(|service_id| format!("service {service_id}"))) {
+            let message = format!("member {} cannot be emptied while its {name} runs: stop or kill it first", self.id);
+            return Err(Error::new(ErrorKind::State, message));
+        }
+        for dir in [self.archive_dir(), self.cluster_dir()] {
+            if dir.exists() {
+                fs::remove_dir_all(&dir).map_err(|error| Error::from(error).context(dir.display()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts a part without waiting for it; one that runs already stays.
@@ -175,11 +223,14 @@ impl Node {
         }
     }
 
+    /// All counters of the member's driver; none before it has started.
+    pub(super) fn counters(&self) -> Result<Vec<CounterView>> {
+        CncFile::open(&self.aeron_dir())?.map_or_else(|| Ok(Vec::new()), |cnc| cnc.counters())
+    }
+
     /// The value of the newest counter of a type.
     pub(super) fn counter(&self, type_id: i32) -> Result<Option<i64>> {
-        let Some(cnc) = CncFile::open(&self.aeron_dir())? else { return Ok(None) };
-        let counters = cnc.counters()?.into_iter().filter(|counter| counter.type_id == type_id);
-        Ok(counters.max_by_key(|counter| counter.registration_id).map(|counter| counter.value))
+        Ok(newest(&self.counters()?, type_id))
     }
 
     /// A consensus module refuses to start while counters of a killed one are there, which the driver removes in time.
@@ -190,71 +241,17 @@ impl Node {
         })
     }
 
+    fn address(&self) -> &str {
+        self.host.as_ref().map_or("localhost", Host::address)
+    }
+
     fn endpoint(&self, port: u16) -> String {
-        format!("localhost:{}", self.ports.port(port))
-    }
-
-    fn driver(&self) -> Command {
-        let mut properties = pairs(&DRIVER_PROPERTIES);
-        properties.push(pair("aeron.dir", self.aeron_dir().display()));
-        if self.settings.driver == DriverKind::Java {
-            return self.settings.java.command("io.aeron.driver.MediaDriver", properties);
-        }
-        let mut command = Command::new(aeron_sys::AERONMD_PATH);
-        command.args(properties.iter().map(|(name, value)| format!("-D{name}={value}")));
-        command
-    }
-
-    fn archive(&self) -> Command {
-        let mut properties = pairs(&[
-            ("aeron.archive.threading.mode", "SHARED"),
-            ("aeron.archive.segment.file.length", "1m"),
-            ("aeron.archive.recording.events.enabled", "false"),
-            ("aeron.archive.replication.channel", "aeron:udp?endpoint=localhost:0"),
-            ("aeron.archive.idle.strategy", "org.agrona.concurrent.BackoffIdleStrategy"),
-        ]);
-        properties.push(pair("aeron.dir", self.aeron_dir().display()));
-        properties.push(pair("aeron.archive.dir", self.archive_dir().display()));
-        let control = format!("aeron:udp?endpoint={}", self.endpoint(ARCHIVE));
-        properties.push(pair("aeron.archive.control.channel", control));
-        properties.extend(self.settings.properties.iter().cloned());
-        self.settings.java.command("io.aeron.archive.Archive", properties)
-    }
-
-    fn consensus_module(&self, members: &str) -> Command {
-        let mut properties = pairs(&[
-            ("aeron.cluster.ingress.channel", "aeron:udp?term-length=64k"),
-            ("aeron.cluster.log.channel", "aeron:udp?term-length=512k"),
-            ("aeron.cluster.replication.channel", "aeron:udp?endpoint=localhost:0"),
-            ("aeron.cluster.startup.canvass.timeout", "8s"),
-            ("aeron.cluster.leader.heartbeat.timeout", "4s"),
-            ("aeron.archive.control.channel", "aeron:ipc"),
-        ]);
-        properties.push(pair("aeron.dir", self.aeron_dir().display()));
-        properties.push(pair("aeron.cluster.dir", self.cluster_dir().display()));
-        properties.push(pair("aeron.cluster.member.id", self.id));
-        properties.push(pair("aeron.cluster.members", members));
-        properties.push(pair("aeron.cluster.service.count", self.settings.service_count));
-        properties.extend(self.settings.properties.iter().cloned());
-        self.settings.java.command("io.aeron.cluster.ConsensusModule", properties)
+        format!("{}:{}", self.address(), self.ports.port(port))
     }
 }
 
-fn pair(name: &str, value: impl ToString) -> (String, String) {
-    (name.to_owned(), value.to_string())
-}
-
-fn pairs(properties: &[(&str, &str)]) -> Properties {
-    properties.iter().map(|(name, value)| pair(name, value)).collect()
-}
-
-/// The mark file of a killed process locks its successor out for ten seconds. The caller knows that the process is gone,
-/// so it writes what the process would have written at its end.
-fn release_mark_file(path: &Path) -> Result<()> {
-    if !path.exists() {
-        return Ok(());
-    }
-    let file = OpenOptions::new().write(true).open(path);
-    let written = file.and_then(|file| file.write_all_at(&MARK_FILE_INACTIVE.to_le_bytes(), MARK_FILE_ACTIVITY_OFFSET));
-    written.map_err(|error| Error::from(error).context(path.display()))
+/// The value of the newest counter of a type.
+pub(super) fn newest(counters: &[CounterView], type_id: i32) -> Option<i64> {
+    let of_type = counters.iter().filter(|counter| counter.type_id == type_id);
+    of_type.max_by_key(|counter| counter.registration_id).map(|counter| counter.value)
 }

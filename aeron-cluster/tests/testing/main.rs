@@ -1,0 +1,4 @@
+//! Test clusters with services of their own: what users test their services with.
+#![cfg(feature = "testing")]
+
+mod example;
