@@ -116,6 +116,11 @@ impl MessageBuilder {
         !FrameFlags(values.flags).contains(FrameFlags::BEGIN) && !self.continues(values)
     }
 
+    /// Whether the beginning of a message is there and not its end.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.first.is_some()
+    }
+
     fn continues(&self, values: &HeaderValues) -> bool {
         self.first.is_some_and(|first| first.term_id == values.term_id && self.next_term_offset == values.term_offset)
     }

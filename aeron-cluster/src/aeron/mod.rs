@@ -51,10 +51,11 @@ pub use idle::{
 pub use image::{Image, ImageRef};
 #[cfg(feature = "driver")]
 pub(crate) use native_error::check;
-pub(crate) use native_error::last_error;
+pub(crate) use native_error::{kind_of, last_error};
 pub use offer::OfferError;
 pub use publication::Publication;
 pub use subscription::Subscription;
+pub(crate) use subscription::poll_native;
 pub use trampoline::Action;
 pub use version::{commit, version};
 

@@ -59,23 +59,12 @@ impl Subscription {
     }
 
     /// As [`poll`](Self::poll), with a handler that says after each fragment how to go on.
-    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, mut handler: F) -> Result<usize>
+    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
     {
-        let mut slot = Slot::new(&mut handler);
-        // SAFETY: the subscription is live as long as the handle and polled by `&mut self` alone; the slot lives across
-        // the call, and C keeps no pointer to it.
-        let result = unsafe {
-            sys::aeron_subscription_controlled_poll(
-                self.handle.ptr(),
-                Some(controlled_fragment::<F>),
-                slot.clientd(),
-                fragment_limit,
-            )
-        };
-        slot.finish();
-        check(result, "cannot poll a subscription").map(|count| count as usize)
+        // SAFETY: the subscription is live as long as the handle and polled by `&mut self` alone.
+        unsafe { poll_native(self.handle.ptr(), fragment_limit, handler) }
     }
 
     /// Whether some publication is connected to it.
@@ -176,6 +165,33 @@ impl Subscription {
     pub fn as_ptr(&self) -> *mut sys::aeron_subscription_t {
         self.handle.ptr()
     }
+}
+
+/// As [`Subscription::controlled_poll`], of a subscription that C keeps.
+///
+/// # Safety
+///
+/// `subscription` must be live, and polled by nobody else meanwhile.
+pub(crate) unsafe fn poll_native<F>(
+    subscription: *mut sys::aeron_subscription_t,
+    fragment_limit: usize,
+    mut handler: F,
+) -> Result<usize>
+where
+    F: FnMut(&[u8], &Header<'_>) -> Action,
+{
+    let mut slot = Slot::new(&mut handler);
+    // SAFETY: by this function's contract; the slot lives across the call, and C keeps no pointer to it.
+    let result = unsafe {
+        sys::aeron_subscription_controlled_poll(
+            subscription,
+            Some(controlled_fragment::<F>),
+            slot.clientd(),
+            fragment_limit,
+        )
+    };
+    slot.finish();
+    check(result, "cannot poll a subscription").map(|count| count as usize)
 }
 
 impl std::fmt::Debug for Subscription {

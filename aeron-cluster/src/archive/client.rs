@@ -12,7 +12,7 @@ use super::context::{Context, NativeContext};
 use super::recording::{RecordingDescriptor, on_descriptor};
 use super::{check, failure};
 use crate::Result;
-use crate::aeron::{Aeron, NULL_VALUE, native_channel};
+use crate::aeron::{Action, Aeron, FragmentAssembler, NULL_VALUE, native_channel, poll_native};
 
 /// How often a waiting connect takes its next step.
 const POLL_INTERVAL: Duration = Duration::from_micros(200);
@@ -51,6 +51,8 @@ pub struct Archive {
     raw: NonNull<sys::aeron_archive_t>,
     // After `raw`, which works with it until it is closed.
     context: NativeContext,
+    /// Of the answers that are polled for here, apart from C's own.
+    assembler: FragmentAssembler,
 }
 
 // SAFETY: the C object is not bound to a thread: it locks a mutex within each call (aeron_archive_client.c), and only one
@@ -62,7 +64,7 @@ impl Archive {
     ///
     /// `raw` must be live and owned by nobody else, and connected with `context`.
     pub(super) unsafe fn new(raw: NonNull<sys::aeron_archive_t>, context: NativeContext) -> Self {
-        Archive { raw, context }
+        Archive { raw, context, assembler: FragmentAssembler::new() }
     }
 
     /// Connects to the archive.
@@ -188,14 +190,7 @@ impl Archive {
         let _turn = self.context.aeron.turn()?;
         let doing = format!("cannot start to replay the recording {recording_id} on {channel} stream {stream_id}");
         let native = native_channel(channel, "replay channel")?;
-        let mut params = std::mem::MaybeUninit::uninit();
-        // SAFETY: aeron_archive_replay_params_init writes every field and gives 0 (aeron_archive_replay_params.c).
-        let mut params = unsafe {
-            check(sys::aeron_archive_replay_params_init(params.as_mut_ptr()), &doing)?;
-            params.assume_init()
-        };
-        params.position = position.unwrap_or(NULL_VALUE);
-        params.length = length.unwrap_or(NULL_VALUE);
+        let mut params = replay_params(position, length, &doing)?;
         let mut id = NULL_VALUE;
         // SAFETY: the connection is live, C writes the id, copies the string and reads the parameters within the call.
         let result = unsafe {
@@ -326,6 +321,35 @@ impl Archive {
         result == 0 && is_active
     }
 
+    /// Whether the archive can answer. Once it cannot, this connection is of no more use.
+    pub(super) fn is_connected(&self) -> bool {
+        // SAFETY: the connection is live, and its subscription as long.
+        unsafe { sys::aeron_subscription_is_connected(self.responses()) }
+    }
+
+    /// How long an answer may take.
+    pub(super) fn message_timeout(&self) -> Duration {
+        self.context.message_timeout()
+    }
+
+    /// Gives whole messages of the archive to `handler`, which says after each how to go on.
+    pub(super) fn poll_responses(&mut self, limit: usize, mut handler: impl FnMut(&[u8]) -> Action) -> Result<()> {
+        let subscription = self.responses();
+        let assembler = &mut self.assembler;
+        // SAFETY: the subscription is live as long as the connection, and polled through `&mut self` alone.
+        let polled = unsafe {
+            poll_native(subscription, limit, |fragment, header| {
+                assembler.on_fragment(fragment, header, |message, _| handler(message))
+            })
+        };
+        polled.map(drop)
+    }
+
+    fn responses(&self) -> *mut sys::aeron_subscription_t {
+        // SAFETY: the connection is live as long as `self`; C hands out its subscription and keeps owning it.
+        unsafe { sys::aeron_archive_get_control_response_subscription(self.ptr()) }
+    }
+
     /// The C archive client, for C code in the same process. It lives as long as this value; never close it.
     pub fn as_ptr(&self) -> *mut sys::aeron_archive_t {
         self.ptr()
@@ -339,6 +363,23 @@ impl Archive {
         // SAFETY: the client is live as long as `self`.
         unsafe { sys::aeron_counters_reader(self.context.aeron.as_ptr()) }
     }
+}
+
+/// What a replay is asked for with.
+pub(super) fn replay_params(
+    position: Option<i64>,
+    length: Option<i64>,
+    doing: &str,
+) -> Result<sys::aeron_archive_replay_params_t> {
+    let mut params = std::mem::MaybeUninit::uninit();
+    // SAFETY: aeron_archive_replay_params_init writes every field and gives 0 (aeron_archive_replay_params.c).
+    let mut params = unsafe {
+        check(sys::aeron_archive_replay_params_init(params.as_mut_ptr()), doing)?;
+        params.assume_init()
+    };
+    params.position = position.unwrap_or(NULL_VALUE);
+    params.length = length.unwrap_or(NULL_VALUE);
+    Ok(params)
 }
 
 impl Drop for Archive {

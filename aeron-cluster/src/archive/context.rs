@@ -159,6 +159,11 @@ impl NativeContext {
         self.raw.as_ptr()
     }
 
+    pub(super) fn message_timeout(&self) -> Duration {
+        // SAFETY: the context is live.
+        Duration::from_nanos(unsafe { sys::aeron_archive_context_get_message_timeout_ns(self.ptr()) })
+    }
+
     fn set<T>(
         &self,
         value: Option<T>,

@@ -15,11 +15,14 @@ mod client;
 mod connect;
 mod context;
 mod recording;
+mod request;
+mod response;
 
 pub use client::{Archive, SourceLocation};
 pub use connect::AsyncConnect;
 pub use context::Context;
 pub use recording::RecordingDescriptor;
+pub use request::PendingRequest;
 
 use crate::Error;
 use crate::ErrorKind;

@@ -122,8 +122,8 @@ impl ClusteredServiceContainer {
         self.join()
     }
 
-    /// Ends the container and waits for it: within a second, unless a callback of the service does not return, or an
-    /// archive that is asked for a snapshot does not answer.
+    /// Ends the container and waits for it: within a second, whatever it waits for, unless a callback of the service does
+    /// not return.
     ///
     /// # Errors
     ///

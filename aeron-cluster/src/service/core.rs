@@ -233,8 +233,7 @@ impl<S: ClusteredService> Core<S> {
 
     /// Acknowledges to the consensus module, waiting until it is taken.
     pub(super) fn ack(&mut self, log_position: i64, relevant_id: i64) -> Outcome<()> {
-        let ack = self.cluster.state.next_ack(log_position, relevant_id);
-        while !self.cluster.state.try_ack(&ack)? {
+        while !self.cluster.state.try_ack(log_position, relevant_id)? {
             self.idle(0)?;
         }
         Ok(())

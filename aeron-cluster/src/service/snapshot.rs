@@ -1,6 +1,6 @@
 //! Snapshots as the service reads and writes them.
 
-use crate::aeron::{Action, BufferClaim, ExclusivePublication, FragmentAssembler, Header, Image, OfferError};
+use crate::aeron::{Action, BufferClaim, ExclusivePublication, FrameFlags, Header, Image, MessageBuilder, OfferError};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::{Cluster, ServiceError};
@@ -12,12 +12,12 @@ pub(super) const FRAGMENT_LIMIT: usize = 10;
 /// service wrote.
 pub struct SnapshotImage {
     image: Image,
-    assembler: FragmentAssembler,
+    builder: MessageBuilder,
 }
 
 impl SnapshotImage {
     pub(super) fn new(image: Image) -> Self {
-        SnapshotImage { image, assembler: FragmentAssembler::new() }
+        SnapshotImage { image, builder: MessageBuilder::default() }
     }
 
     /// The next message, waiting for it; `None` at the end of the snapshot.
@@ -44,14 +44,37 @@ impl SnapshotImage {
 
     /// Delivers whole messages to `handler`, which says after each how to go on. Returns the fragments taken. Does not
     /// block.
+    ///
+    /// # Errors
+    ///
+    /// The image cannot be polled, or a part of a message is missing: the snapshot is corrupt, and must not be taken for one
+    /// without that message. Java passes over it without a word.
     pub fn controlled_poll<F>(&mut self, fragment_limit: usize, mut handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
     {
-        let SnapshotImage { image, assembler } = self;
-        image.controlled_poll(fragment_limit, |fragment, header| {
-            assembler.on_fragment(fragment, header, |message, header| handler(message, header))
-        })
+        let SnapshotImage { image, builder } = self;
+        let mut gap_before = None;
+        let fragments = image.controlled_poll(fragment_limit, |fragment, header| {
+            let values = header.values();
+            let flags = header.flags();
+            let gap =
+                if flags.contains(FrameFlags::BEGIN) { builder.is_partial() } else { builder.has_gap_before(&values) };
+            if gap {
+                gap_before = Some(header.position());
+                return Action::Abort;
+            }
+            if flags.contains(FrameFlags::UNFRAGMENTED) {
+                return handler(fragment, header);
+            }
+            builder.on_fragment(fragment, header, values, |message, header| handler(message, header))
+        })?;
+        match gap_before {
+            None => Ok(fragments),
+            Some(position) => {
+                Err(self.incomplete(&format!("a part is missing before the fragment that ends at {position}")))
+            }
+        }
     }
 
     /// Whether everything was read.
@@ -63,12 +86,22 @@ impl SnapshotImage {
         // Closed is asked first: an image that closes in between has set the end of its stream before.
         let closed = self.image.is_closed();
         if self.image.is_end_of_stream() {
-            return Ok(true);
+            return if self.builder.is_partial() {
+                Err(self.incomplete("the snapshot ends within it"))
+            } else {
+                Ok(true)
+            };
         }
         if closed {
             return Err(Error::new(ErrorKind::Protocol, format!("snapshot ended unexpectedly: {:?}", self.image)));
         }
         Ok(false)
+    }
+
+    fn incomplete(&self, why: &str) -> Error {
+        let position = self.image.position();
+        let message = format!("snapshot is corrupt: the message at or before position {position} is incomplete, {why}");
+        Error::new(ErrorKind::Protocol, message)
     }
 
     /// The image behind it, to be polled without assembly. Do not mix both ways within a message.

@@ -34,11 +34,11 @@ impl SnapshotLoader {
         self.time_unit
     }
 
-    /// Reads a batch, and gives each session to `on_session`. Returns the fragments taken.
+    /// Reads a batch, and gives each session to `on_session`, which may refuse it. Returns the fragments taken.
     pub(super) fn poll(
         &mut self,
         snapshot: &mut SnapshotImage,
-        mut on_session: impl FnMut(&ClientSession<'_>),
+        mut on_session: impl FnMut(&ClientSession<'_>) -> Result<()>,
     ) -> Result<usize> {
         let mut failure = None;
         let fragments = snapshot.controlled_poll(FRAGMENT_LIMIT, |message, _| {
@@ -50,11 +50,15 @@ impl SnapshotLoader {
         failure.map_or(Ok(fragments), Err)
     }
 
-    fn on_message(&mut self, message: &[u8], on_session: &mut impl FnMut(&ClientSession<'_>)) -> Result<Action> {
+    fn on_message(
+        &mut self,
+        message: &[u8],
+        on_session: &mut impl FnMut(&ClientSession<'_>) -> Result<()>,
+    ) -> Result<Action> {
         match SnapshotEvent::decode(message).map_err(protocol_error)? {
             SnapshotEvent::Marker(marker) => self.on_marker(&marker),
             SnapshotEvent::ClientSession(session) => {
-                on_session(&session);
+                on_session(&session)?;
                 Ok(Action::Continue)
             }
             SnapshotEvent::Unknown { .. } => Ok(Action::Continue),
@@ -112,7 +116,10 @@ mod tests {
         let mut sessions = Vec::new();
         let mut last = Ok(Action::Continue);
         for message in messages {
-            last = loader.on_message(message, &mut |session| sessions.push(session.cluster_session_id));
+            last = loader.on_message(message, &mut |session| {
+                sessions.push(session.cluster_session_id);
+                Ok(())
+            });
         }
         (last, loader, sessions)
     }

@@ -1,7 +1,7 @@
 //! Snapshots from the agent's side: through the archive, and the container's own part of them.
 
-use crate::aeron::{AsyncAdd, ChannelUri, CountersReader, Image, NULL_VALUE, Subscription};
-use crate::archive::{self, Archive, SourceLocation};
+use crate::aeron::{ChannelUri, NULL_VALUE};
+use crate::archive::{Archive, SourceLocation};
 use crate::codec::{ClientSession as SessionEntry, ClusterTimeUnit, SnapshotMark, SnapshotMarker};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -23,11 +23,12 @@ impl<S: ClusteredService> Core<S> {
         let mut archive = self.connect_archive()?;
         let settings = self.cluster.state.settings.clone();
         let (channel, stream_id) = (&settings.replay_channel, settings.replay_stream_id);
-        let replay_session_id = archive.start_replay(recording_id, channel, stream_id, Some(0), None)?;
+        let request = archive.request_replay(recording_id, channel, stream_id, Some(0), None)?;
+        let replay_session_id = self.await_answer(&mut archive, request)?;
         // The lower half of the replay session's id is the session id of its publication.
         let session_id = replay_session_id as i32;
         let subscription = self.add_subscription(&with_session_id(channel, session_id)?, stream_id)?;
-        let image = self.await_image(subscription, session_id)?;
+        let image = self.await_replay(&mut archive, subscription, session_id)?;
         let mut snapshot = SnapshotImage::new(image);
         self.load_state(&mut snapshot, &mut archive)?;
         self.start_service(Some(&mut snapshot))
@@ -50,8 +51,12 @@ impl<S: ClusteredService> Core<S> {
                     entry.response_channel,
                     entry.encoded_principal,
                 );
-                // A snapshot lists a session once; of one that is listed twice the first entry stays.
-                cluster.sessions.add(session);
+                if cluster.sessions.add(session) {
+                    return Ok(());
+                }
+                // Which of the two the other members keep cannot be known.
+                let id = entry.cluster_session_id;
+                Err(Error::new(ErrorKind::Protocol, format!("session listed twice: clusterSessionId={id}")))
             })?;
             if loader.is_done() {
                 break;
@@ -84,7 +89,8 @@ impl<S: ClusteredService> Core<S> {
         let session_id = publication.session_id();
         let mut snapshot = SnapshotPublication::new(publication);
         let recorded = with_session_id(channel, session_id).map_err(Fault::Survivable)?;
-        archive.start_recording(&recorded, stream_id, SourceLocation::Local, true).map_err(Fault::Survivable)?;
+        let request = archive.request_recording(&recorded, stream_id, SourceLocation::Local, true);
+        self.await_answer(&mut archive, request.map_err(Fault::Survivable)?).map_err(survivable)?;
         let counter_id = self.await_recording_counter(&mut archive, session_id).map_err(survivable)?;
         let recording_id = archive.recording_id(counter_id).ok_or_else(|| recording_stopped(NULL_VALUE))?;
         self.await_recorded(&mut archive, recording_id, counter_id, &mut snapshot).map_err(survivable)?;
@@ -186,62 +192,11 @@ impl<S: ClusteredService> Core<S> {
         position: i64,
     ) -> Outcome<()> {
         self.cluster.state.reset_idle();
-        while self.counters().value(counter_id).is_none_or(|recorded| recorded < position) {
+        while self.cluster.aeron().counters().value(counter_id).is_none_or(|recorded| recorded < position) {
             self.idle(0)?;
             self.check_recording(archive, recording_id, counter_id)?;
         }
         Ok(())
-    }
-
-    /// Connects to the archive, polling.
-    fn connect_archive(&mut self) -> Outcome<Archive> {
-        let state = self.cluster.state.clone();
-        let settings = &state.settings;
-        let context = archive::Context::new(&state.aeron)
-            .control_request_channel(settings.archive_channel("req")?)
-            .control_request_stream_id(settings.archive_control_stream_id)
-            .control_response_channel(settings.archive_channel("resp")?)
-            .control_response_stream_id(settings.archive_response_stream_id())
-            .client_name(settings.service_name.clone());
-        let mut connect = archive::AsyncConnect::start(&context)?;
-        loop {
-            if let Some(archive) = connect.poll()? {
-                return Ok(archive);
-            }
-            self.idle(0)?;
-        }
-    }
-
-    /// Adds a subscription, polling.
-    pub(super) fn add_subscription(&mut self, channel: &str, stream_id: i32) -> Outcome<Subscription> {
-        let add = self.cluster.aeron().async_add_subscription(channel, stream_id)?;
-        self.await_added(add)
-    }
-
-    /// Waits for the driver's answer, however long it takes.
-    fn await_added<T>(&mut self, mut add: AsyncAdd<T>) -> Outcome<T> {
-        loop {
-            if let Some(added) = add.poll()? {
-                return Ok(added);
-            }
-            self.idle(0)?;
-        }
-    }
-
-    /// Waits for the image of a session, however long it takes.
-    pub(super) fn await_image(&mut self, mut subscription: Subscription, session_id: i32) -> Outcome<Image> {
-        self.cluster.state.reset_idle();
-        loop {
-            match subscription.into_image(session_id) {
-                Ok(image) => return Ok(image),
-                Err(still) => subscription = still,
-            }
-            self.idle(0)?;
-        }
-    }
-
-    fn counters(&self) -> CountersReader<'_> {
-        self.cluster.state.aeron.counters()
     }
 }
 

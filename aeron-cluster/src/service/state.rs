@@ -198,23 +198,18 @@ impl State {
 
     // ---- acknowledging ----
 
-    /// The next acknowledgement. Its id is used up whether or not it is sent.
-    pub(super) fn next_ack(&self, log_position: i64, relevant_id: i64) -> ServiceAck {
-        let ack_id = self.next_ack_id.get();
-        self.next_ack_id.set(ack_id + 1);
-        ServiceAck {
+    /// One attempt to send the next acknowledgement: whether it was taken. One that was not uses up no id.
+    pub(super) fn try_ack(&self, log_position: i64, relevant_id: i64) -> Result<bool> {
+        let ack = ServiceAck {
             log_position,
             timestamp: self.time.get(),
-            ack_id,
+            ack_id: self.next_ack_id.get(),
             relevant_id,
             service_id: self.settings.service_id,
-        }
-    }
-
-    /// One attempt to send an acknowledgement: whether it was taken.
-    pub(super) fn try_ack(&self, ack: &ServiceAck) -> Result<bool> {
-        let taken = self.proxy.ack(ack)?;
+        };
+        let taken = self.proxy.ack(&ack)?;
         if taken {
+            self.next_ack_id.set(ack.ack_id + 1);
             tracing::debug!(?ack, "acknowledged");
         }
         Ok(taken)

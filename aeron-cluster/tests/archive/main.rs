@@ -2,6 +2,8 @@
 //! says so in time.
 #![cfg(feature = "testing")]
 
+mod requests;
+
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,243 @@
+//! Requests to an archive that are polled for their answer.
+
+use std::ffi::{CString, c_char};
+use std::time::{Duration, Instant};
+
+use aeron_sys as sys;
+
+use super::client::{Archive, SourceLocation, replay_params};
+use super::failure;
+use super::response::{Answer, ControlResponse};
+use crate::aeron::{Action, ChannelUri, kind_of, native_channel};
+use crate::{Error, ErrorKind, Result};
+
+/// Answers taken at a time, as `AERON_ARCHIVE_CONTROL_RESPONSE_POLLER_FRAGMENT_LIMIT_DEFAULT`.
+const FRAGMENT_LIMIT: usize = 10;
+/// What the C client adds to an archive's error code to make it its own (aeron_archive_client_error.h); and the last code
+/// that it knows.
+const CLIENT_ERROR_BASE: i64 = 200;
+const LAST_ARCHIVE_ERROR: i64 = 16;
+/// What `aeron_archive_proxy_offer` sets when the archive's channel takes nothing at the moment.
+const TOO_MANY_RETRIES: i32 = -1;
+
+/// `aeron_archive_proxy_t`, of which nothing is known here.
+#[repr(C)]
+struct Proxy {
+    _opaque: [u8; 0],
+}
+
+// Of the C archive client's headers that are not installed (aeron_archive_client.h, aeron_archive_proxy.h): what its own
+// requests are made of.
+unsafe extern "C" {
+    fn aeron_archive_proxy(archive: *mut sys::aeron_archive_t) -> *mut Proxy;
+    fn aeron_archive_next_correlation_id(archive: *mut sys::aeron_archive_t) -> i64;
+    fn aeron_archive_proxy_start_recording(
+        proxy: *mut Proxy,
+        channel: *const c_char,
+        stream_id: i32,
+        local_source: bool,
+        auto_stop: bool,
+        correlation_id: i64,
+    ) -> bool;
+    fn aeron_archive_proxy_replay(
+        proxy: *mut Proxy,
+        correlation_id: i64,
+        recording_id: i64,
+        channel: *const c_char,
+        stream_id: i32,
+        params: *mut sys::aeron_archive_replay_params_t,
+    ) -> bool;
+}
+
+/// What is asked of the archive.
+#[derive(Debug)]
+enum Request {
+    Recording { channel: CString, stream_id: i32, location: SourceLocation, auto_stop: bool },
+    Replay { recording_id: i64, channel: CString, stream_id: i32, position: Option<i64>, length: Option<i64> },
+}
+
+/// A request whose answer is awaited, made by [`Archive::request_recording`] or [`Archive::request_replay`].
+///
+/// Poll it until it gives the answer or an error. Until then make no other request over the same connection. Dropped before that, it leaves the
+/// archive to do what it was asked for; a late answer disturbs no later request. C has only requests that wait.
+#[derive(Debug)]
+#[must_use = "the answer comes by polling it"]
+pub struct PendingRequest {
+    request: Request,
+    doing: String,
+    correlation_id: i64,
+    timeout: Duration,
+    deadline: Instant,
+    is_sent: bool,
+    is_over: bool,
+}
+
+impl Archive {
+    /// As [`start_recording`](Self::start_recording), without waiting: the request goes out, and is answered, as it is polled.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a channel that cannot be sent.
+    pub fn request_recording(
+        &mut self,
+        channel: &str,
+        stream_id: i32,
+        location: SourceLocation,
+        auto_stop: bool,
+    ) -> Result<PendingRequest> {
+        let doing = format!("cannot start to record {channel} stream {stream_id}");
+        let channel = native_channel(channel, "recording channel")?;
+        Ok(self.pending(doing, Request::Recording { channel, stream_id, location, auto_stop }))
+    }
+
+    /// As [`start_replay`](Self::start_replay), without waiting: the request goes out, and is answered, as it is polled.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a channel that cannot be sent, and for one with
+    /// `control-mode=response`, which takes more than one request.
+    pub fn request_replay(
+        &mut self,
+        recording_id: i64,
+        channel: &str,
+        stream_id: i32,
+        position: Option<i64>,
+        length: Option<i64>,
+    ) -> Result<PendingRequest> {
+        let doing = format!("cannot start to replay the recording {recording_id} on {channel} stream {stream_id}");
+        if ChannelUri::parse(channel)?.get("control-mode") == Some("response") {
+            let message = format!("{doing}: a response channel cannot be polled for, use start_replay");
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let channel = native_channel(channel, "replay channel")?;
+        Ok(self.pending(doing, Request::Replay { recording_id, channel, stream_id, position, length }))
+    }
+
+    fn pending(&mut self, doing: String, request: Request) -> PendingRequest {
+        // SAFETY: the connection is live as long as `self`, and its client with it.
+        let correlation_id = unsafe { aeron_archive_next_correlation_id(self.as_ptr()) };
+        let timeout = self.message_timeout();
+        let deadline = Instant::now() + timeout;
+        PendingRequest { request, doing, correlation_id, timeout, deadline, is_sent: false, is_over: false }
+    }
+}
+
+impl PendingRequest {
+    /// Asks whether the archive has answered, sending the request first if it is not sent yet. Does not block; works the client's
+    /// conductor if that has no thread. `None`: not yet. The answer to a recording is the id of its subscription, that to a replay the replay's id, as from
+    /// [`Archive::start_recording`] and [`Archive::start_replay`].
+    ///
+    /// `archive` must be the connection that the request was made with.
+    ///
+    /// # Errors
+    ///
+    /// - [`Archive`](ErrorKind::Archive) or [`StorageSpace`](ErrorKind::StorageSpace): the archive refused, with its words;
+    /// - [`Timeout`](ErrorKind::Timeout): no answer within the message timeout;
+    /// - [`NotConnected`](ErrorKind::NotConnected): the archive went away; [`Closed`](ErrorKind::Closed): the client ended;
+    /// - [`State`](ErrorKind::State): the answer, or an error, was given before.
+    pub fn poll(&mut self, archive: &mut Archive) -> Result<Option<i64>> {
+        if self.is_over {
+            return Err(self.error(ErrorKind::State, "it was answered already"));
+        }
+        let polled = self.step(archive);
+        self.is_over = !matches!(polled, Ok(None));
+        polled
+    }
+
+    fn step(&mut self, archive: &mut Archive) -> Result<Option<i64>> {
+        archive.aeron().drive();
+        if archive.aeron().is_closed() {
+            return Err(self.error(ErrorKind::Closed, "the Aeron client is closed"));
+        }
+        if !self.is_sent {
+            self.is_sent = self.send(archive)?;
+        }
+        if let Some(answer) = self.answer(archive)? {
+            return answer.map(Some);
+        }
+        if !archive.is_connected() {
+            return Err(self.error(ErrorKind::NotConnected, "the archive went away"));
+        }
+        if Instant::now() > self.deadline {
+            let what = if self.is_sent { "did not answer" } else { "did not take the request" };
+            let message = format!("the archive {what} within its message timeout of {:?}", self.timeout);
+            return Err(self.error(ErrorKind::Timeout, &message));
+        }
+        Ok(None)
+    }
+
+    /// One attempt to send the request: whether it went out.
+    fn send(&self, archive: &mut Archive) -> Result<bool> {
+        let correlation_id = self.correlation_id;
+        let sent = match &self.request {
+            // SAFETY: the connection is live, and its proxy as long; C copies the string into its request.
+            Request::Recording { channel, stream_id, location, auto_stop } => unsafe {
+                let (proxy, local) = (aeron_archive_proxy(archive.as_ptr()), *location == SourceLocation::Local);
+                aeron_archive_proxy_start_recording(
+                    proxy,
+                    channel.as_ptr(),
+                    *stream_id,
+                    local,
+                    *auto_stop,
+                    correlation_id,
+                )
+            },
+            Request::Replay { recording_id, channel, stream_id, position, length } => {
+                let mut params = replay_params(*position, *length, &self.doing)?;
+                // SAFETY: as above; the parameters are read within the call.
+                unsafe {
+                    let proxy = aeron_archive_proxy(archive.as_ptr());
+                    let channel = channel.as_ptr();
+                    aeron_archive_proxy_replay(proxy, correlation_id, *recording_id, channel, *stream_id, &mut params)
+                }
+            }
+        };
+        if sent {
+            return Ok(true);
+        }
+        let error = failure(&self.doing);
+        match error.code() {
+            TOO_MANY_RETRIES => Ok(false),
+            libc::ENOTCONN => Err(Error::with_code(ErrorKind::NotConnected, error.code(), error.message())),
+            _ => Err(error),
+        }
+    }
+
+    /// The answer to this request, if it has come. Others are late answers to requests that were given up.
+    fn answer(&self, archive: &mut Archive) -> Result<Option<Result<i64>>> {
+        let control_session_id = archive.control_session_id();
+        let mut answer = None;
+        archive.poll_responses(FRAGMENT_LIMIT, |message| match ControlResponse::decode(message) {
+            Some(response)
+                if response.control_session_id == control_session_id
+                    && response.correlation_id == self.correlation_id =>
+            {
+                answer = Some(self.result(response.answer));
+                Action::Break
+            }
+            _ => Action::Continue,
+        })?;
+        Ok(answer)
+    }
+
+    fn result(&self, answer: Answer<'_>) -> Result<i64> {
+        match answer {
+            Answer::Done(id) => Ok(id),
+            Answer::Refused(code, words) => {
+                let known = (0..=LAST_ARCHIVE_ERROR).contains(&code);
+                // The C client gives its own codes with a minus.
+                let native = -i32::try_from(if known { code + CLIENT_ERROR_BASE } else { code }).unwrap_or_default();
+                let kind = if known { kind_of(native) } else { ErrorKind::Archive };
+                let words = String::from_utf8_lossy(words);
+                Err(Error::with_code(kind, native, format!("{}: errorCode={code}, error: {words}", self.doing)))
+            }
+            Answer::Unexpected(code) => {
+                Err(self.error(ErrorKind::Archive, &format!("unexpected response code: {code}")))
+            }
+        }
+    }
+
+    fn error(&self, kind: ErrorKind, why: &str) -> Error {
+        Error::new(kind, format!("{}: {why}", self.doing))
+    }
+}

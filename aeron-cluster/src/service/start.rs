@@ -1,0 +1,121 @@
+//! The start of the agent: what the consensus module recovered, and the service's answer to it.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use super::ClusteredService;
+use super::agent::Agent;
+use super::consensus_module_proxy::ConsensusModuleProxy;
+use super::error_sink::epoch_ms;
+use super::mark_file::ClusterMarkFile;
+use super::recovery_state::{RecoveryState, find_commit_position};
+use super::settings::Settings;
+use super::stop::{Fault, Outcome, Stop};
+use crate::aeron::{Aeron, NULL_VALUE};
+use crate::codec::ServiceAck;
+
+/// How often the mark file says that a service which is being made is alive.
+const SIGN_OF_LIFE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long to try to tell a consensus module that the service will not come.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+const REFUSAL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Makes something that may take long, while a thread of its own shows signs of life.
+pub(super) fn with_signs_of_life<T>(mark_file: &ClusterMarkFile, make: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
+        let (made, is_made) = channel::<()>();
+        let show = move || {
+            while is_made.recv_timeout(SIGN_OF_LIFE_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                mark_file.update_activity_timestamp(epoch_ms());
+            }
+        };
+        // Without a thread to spare it goes without.
+        let _ = std::thread::Builder::new().name("signs-of-life".to_owned()).spawn_scoped(scope, show);
+        let value = make();
+        drop(made);
+        value
+    })
+}
+
+/// Tells the consensus module, if it is there and waits, that there is no service to start.
+pub(super) fn refuse_start(aeron: &Aeron, settings: &Settings, proxy: &ConsensusModuleProxy) {
+    let Some(recovery) = RecoveryState::find(aeron.counters(), settings.cluster_id) else { return };
+    let ack = ServiceAck {
+        log_position: recovery.log_position,
+        timestamp: recovery.timestamp,
+        ack_id: 0,
+        relevant_id: NULL_VALUE,
+        service_id: settings.service_id,
+    };
+    let start = Instant::now();
+    // Not connected yet is no reason to give up: the publication is new.
+    while !proxy.ack(&ack).unwrap_or(false) && start.elapsed() < REFUSAL_TIMEOUT {
+        std::thread::sleep(REFUSAL_INTERVAL);
+    }
+}
+
+impl<S: ClusteredService> Agent<S> {
+    /// Waits for the consensus module, and starts the service from what it recovered. Mirrors `recoverState`.
+    pub(super) fn recover(&mut self) -> Outcome<()> {
+        self.await_commit_position()?;
+        let recovery = self.await_recovery_state()?;
+        let state = self.state();
+        state.log_position.set(recovery.log_position);
+        state.time.set(recovery.timestamp);
+        state.leadership_term_id.set(recovery.leadership_term_id);
+        let service_id = state.settings.service_id;
+        let mut snapshot_recording_id = NULL_VALUE;
+        let started = if recovery.has_snapshot() {
+            recovery.snapshot_recording_id(service_id).map_err(Fault::from).and_then(|recording_id| {
+                snapshot_recording_id = recording_id;
+                self.core.start_from_snapshot(recording_id)
+            })
+        } else {
+            self.core.start_empty()
+        };
+        let failure = match started {
+            Ok(()) => None,
+            // A container that was closed may be followed by another, whose acknowledgement is still awaited.
+            Err(Fault::Stop(stop @ (Stop::Closed | Stop::Aborted))) => return Err(stop.into()),
+            Err(fault) => Some(fault),
+        };
+        let client_id = self.state().aeron.client_id();
+        let acknowledged = self.core.ack(recovery.log_position, if failure.is_none() { client_id } else { NULL_VALUE });
+        match failure {
+            None => acknowledged,
+            Some(Fault::Error(error) | Fault::Survivable(error)) => Err(error
+                .context(format!(
+                    "failed to start service={service_id} leadershipTermId={} logPosition={} clusterTime={} \
+                     snapshotRecordingId={snapshot_recording_id}",
+                    recovery.leadership_term_id, recovery.log_position, recovery.timestamp
+                ))
+                .into()),
+            Some(stop) => Err(stop),
+        }
+    }
+
+    fn await_commit_position(&mut self) -> Outcome<()> {
+        self.state().reset_idle();
+        loop {
+            let state = self.state();
+            let counters = state.aeron.counters();
+            let found = find_commit_position(counters, state.settings.cluster_id);
+            if let Some(counter) = found.and_then(|id| counters.readable_counter(id)) {
+                state.bind_commit_position(counter);
+                return Ok(());
+            }
+            self.core.idle(0)?;
+        }
+    }
+
+    fn await_recovery_state(&mut self) -> Outcome<RecoveryState> {
+        self.state().reset_idle();
+        loop {
+            let state = self.state();
+            if let Some(recovery) = RecoveryState::find(state.aeron.counters(), state.settings.cluster_id) {
+                return Ok(recovery);
+            }
+            self.core.idle(0)?;
+        }
+    }
+}

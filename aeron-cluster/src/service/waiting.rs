@@ -1,0 +1,74 @@
+//! What the agent waits for from the archive and the driver, without ever blocking in them.
+
+use crate::aeron::{AsyncAdd, Image, Subscription};
+use crate::archive::{self, Archive, PendingRequest};
+
+use super::ClusteredService;
+use super::core::Core;
+use super::stop::Outcome;
+
+/// Every method waits with [`Core::idle`]: signs of life go on, and the container can be closed meanwhile.
+impl<S: ClusteredService> Core<S> {
+    /// Connects to the archive, within its message timeout.
+    pub(super) fn connect_archive(&mut self) -> Outcome<Archive> {
+        let state = self.cluster.state.clone();
+        let settings = &state.settings;
+        let context = archive::Context::new(&state.aeron)
+            .control_request_channel(settings.archive_channel("req")?)
+            .control_request_stream_id(settings.archive_control_stream_id)
+            .control_response_channel(settings.archive_channel("resp")?)
+            .control_response_stream_id(settings.archive_response_stream_id())
+            .client_name(settings.service_name.clone());
+        let mut connect = archive::AsyncConnect::start(&context)?;
+        loop {
+            if let Some(archive) = connect.poll()? {
+                return Ok(archive);
+            }
+            self.idle(0)?;
+        }
+    }
+
+    /// Waits for the archive's answer to a request, within its message timeout.
+    pub(super) fn await_answer(&mut self, archive: &mut Archive, mut request: PendingRequest) -> Outcome<i64> {
+        loop {
+            if let Some(answer) = request.poll(archive)? {
+                return Ok(answer);
+            }
+            self.idle(0)?;
+        }
+    }
+
+    /// Adds a subscription.
+    pub(super) fn add_subscription(&mut self, channel: &str, stream_id: i32) -> Outcome<Subscription> {
+        let add = self.cluster.aeron().async_add_subscription(channel, stream_id)?;
+        self.await_added(add)
+    }
+
+    /// Waits for the driver's answer, however long it takes.
+    pub(super) fn await_added<T>(&mut self, mut add: AsyncAdd<T>) -> Outcome<T> {
+        loop {
+            if let Some(added) = add.poll()? {
+                return Ok(added);
+            }
+            self.idle(0)?;
+        }
+    }
+
+    /// Waits for the image of a replay, as long as the archive is there and reports no error.
+    pub(super) fn await_replay(
+        &mut self,
+        archive: &mut Archive,
+        mut subscription: Subscription,
+        session_id: i32,
+    ) -> Outcome<Image> {
+        self.cluster.state.reset_idle();
+        loop {
+            match subscription.into_image(session_id) {
+                Ok(image) => return Ok(image),
+                Err(still) => subscription = still,
+            }
+            archive.check_for_error_response()?;
+            self.idle(0)?;
+        }
+    }
+}
