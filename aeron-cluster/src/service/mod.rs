@@ -21,6 +21,7 @@ mod egress;
 mod environment;
 pub mod error_log;
 mod error_sink;
+pub mod framed;
 mod joining;
 mod lifecycle;
 mod log_adapter;
@@ -44,5 +45,6 @@ pub use self::clustered_service::{ClusteredService, NewLeadershipTermEvent, Serv
 pub use self::container::{Closer, ClusteredServiceContainer, Termination};
 pub use self::context::{Context, FailurePolicy};
 pub use self::driven::{ClusteredServiceAgent, Work};
+pub use self::framed::{SnapshotProgress, SnapshotReader, SnapshotWriter};
 pub use self::snapshot::{SnapshotImage, SnapshotPublication};
 pub use crate::codec::{ActionFlags, CloseReason, ClusterTimeUnit, Role, SemanticVersion};

@@ -1,5 +1,7 @@
 //! Snapshots as the service reads and writes them.
 
+use std::io::IoSlice;
+
 use crate::aeron::{Action, BufferClaim, ExclusivePublication, FrameFlags, Header, Image, MessageBuilder, OfferError};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -26,20 +28,30 @@ impl SnapshotImage {
     ///
     /// The container is ending, or the snapshot broke off before its end: it must not be taken for a shorter one.
     pub fn read_message(&mut self, cluster: &Cluster) -> Result<Option<Vec<u8>>, ServiceError> {
-        let mut message = None;
+        let mut message = Vec::new();
         loop {
-            let fragments = self.controlled_poll(1, |bytes, _| {
-                message = Some(bytes.to_vec());
-                Action::Break
-            })?;
-            if message.is_some() {
-                return Ok(message);
+            match self.poll_into(&mut message)? {
+                Polled::Message => return Ok(Some(message)),
+                Polled::End => return Ok(None),
+                Polled::Fragments(fragments) => cluster.idle(fragments)?,
             }
-            if fragments == 0 && self.is_done()? {
-                return Ok(None);
-            }
-            cluster.idle(fragments)?;
         }
+    }
+
+    /// Puts the next message into `message`, if it is there. Does not block.
+    pub(super) fn poll_into(&mut self, message: &mut Vec<u8>) -> Result<Polled> {
+        let mut taken = false;
+        let fragments = self.controlled_poll(1, |bytes, _| {
+            message.clear();
+            message.extend_from_slice(bytes);
+            taken = true;
+            Action::Break
+        })?;
+        Ok(match taken {
+            true => Polled::Message,
+            false if fragments == 0 && self.is_done()? => Polled::End,
+            false => Polled::Fragments(fragments),
+        })
     }
 
     /// Delivers whole messages to `handler`, which says after each how to go on. Returns the fragments taken. Does not
@@ -104,10 +116,27 @@ impl SnapshotImage {
         Error::new(ErrorKind::Protocol, message)
     }
 
-    /// The image behind it, to be polled without assembly. Do not mix both ways within a message.
-    pub fn image(&mut self) -> &mut Image {
-        &mut self.image
+    /// As [`controlled_poll`](Self::controlled_poll), but fragment by fragment as the recording has them. Do not mix both ways
+    /// within a message.
+    pub fn controlled_poll_fragments<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
+    where
+        F: FnMut(&[u8], &Header<'_>) -> Action,
+    {
+        self.image.controlled_poll(fragment_limit, handler)
     }
+
+    /// The image behind it: its positions, and its pointer for C. To be looked at: it is the container's.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+}
+
+/// What a look for a message found.
+pub(super) enum Polled {
+    Message,
+    /// This many fragments of a message that is not complete.
+    Fragments(usize),
+    End,
 }
 
 impl std::fmt::Debug for SnapshotImage {
@@ -119,11 +148,13 @@ impl std::fmt::Debug for SnapshotImage {
 /// A snapshot being taken. What is sent here is recorded by the archive.
 pub struct SnapshotPublication {
     publication: ExclusivePublication,
+    /// How many [`SnapshotWriter`](super::SnapshotWriter)s were begun and not finished.
+    pub(super) unfinished: usize,
 }
 
 impl SnapshotPublication {
     pub(super) fn new(publication: ExclusivePublication) -> Self {
-        SnapshotPublication { publication }
+        SnapshotPublication { publication, unfinished: 0 }
     }
 
     /// Writes one message, waiting until the recording takes it.
@@ -147,6 +178,11 @@ impl SnapshotPublication {
         self.publication.offer(message)
     }
 
+    /// As [`offer`](Self::offer), for a message that lies in several pieces.
+    pub fn offer_vectored(&mut self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
+        self.publication.offer_vectored(pieces)
+    }
+
     /// Claims space for one message, to be written in place and committed.
     pub fn try_claim(&mut self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
         self.publication.try_claim(length)
@@ -167,9 +203,17 @@ impl SnapshotPublication {
         self.publication.position()
     }
 
-    /// The publication behind it.
-    pub fn publication(&mut self) -> &mut ExclusivePublication {
-        &mut self.publication
+    /// The publication behind it: its state, and its pointer for C. To be looked at: it is the container's.
+    pub fn publication(&self) -> &ExclusivePublication {
+        &self.publication
+    }
+
+    /// Whether all that the service began to write was written.
+    pub(super) fn check_finished(&self) -> Result<()> {
+        match self.unfinished {
+            0 => Ok(()),
+            _ => Err(Error::new(ErrorKind::State, "a SnapshotWriter was not finished: call finish on each")),
+        }
     }
 
     /// Why the snapshot cannot go on, in Java's words where it has some.

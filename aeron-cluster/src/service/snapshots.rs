@@ -100,6 +100,7 @@ impl<S: ClusteredService> Core<S> {
         self.call("on_take_snapshot", |service, cluster| service.on_take_snapshot(cluster, &mut snapshot))?.map_err(
             |error| Fault::Survivable(Error::new(ErrorKind::Terminated, format!("on_take_snapshot failed: {error}"))),
         )?;
+        snapshot.check_finished().map_err(Fault::Survivable)?;
         let position = snapshot.position().map_err(|reason| Fault::Survivable(snapshot.refusal(reason, 0)))?;
         self.await_recording_complete(&mut archive, recording_id, counter_id, position).map_err(survivable)?;
         Ok(recording_id)

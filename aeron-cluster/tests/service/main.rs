@@ -11,6 +11,7 @@ mod driven;
 mod ending;
 mod events;
 mod failing;
+mod framed;
 mod invoker;
 mod joining;
 mod loading;

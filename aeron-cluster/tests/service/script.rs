@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use aeron_cluster::Result;
 use aeron_cluster::aeron::{self, Aeron, Counter, ExclusivePublication, Publication, Subscription};
 use aeron_cluster::codec::{JoinLog, ServiceAck, ServiceEvent};
-use aeron_cluster::service::{ClusteredServiceContainer, Context, Role, Termination};
+use aeron_cluster::service::{ClusteredService, ClusteredServiceContainer, Context, Role, Termination};
 use aeron_cluster::testing::{Builder, PATIENCE, Part, TestCluster, wait_until};
 
 use crate::probe::{Event, Events, Fail, Probe, context};
@@ -76,15 +76,26 @@ impl Stage {
 
     /// Starts a container, and then its consensus module.
     pub fn launch(&self, recovery: &Recovery, fail: Fail, configure: impl FnOnce(Context) -> Context) -> Script {
+        let (probe, events) = Probe::failing(fail);
+        self.launch_service(recovery, probe, events, configure)
+    }
+
+    /// The same with a service of the test's own.
+    pub fn launch_service<S: ClusteredService + Send + 'static>(
+        &self,
+        recovery: &Recovery,
+        service: S,
+        events: Events,
+        configure: impl FnOnce(Context) -> Context,
+    ) -> Script {
         let from_service = self.aeron.add_subscription(CONTROL_CHANNEL, 105).unwrap();
         let to_service = self.aeron.add_publication(CONTROL_CHANNEL, 104).unwrap();
-        let (probe, events) = Probe::failing(fail);
         let (handler, errors) = channel();
         let settings = context(&self.cluster).cluster_id(recovery.cluster_id).error_handler(move |error| {
             // A test that heard enough has dropped its end.
             let _ = handler.send(error.to_string());
         });
-        let container = ClusteredServiceContainer::launch(configure(settings), probe).unwrap();
+        let container = ClusteredServiceContainer::launch(configure(settings), service).unwrap();
         let [commit_position, recovery] = self.publish(recovery);
         Script {
             container,
