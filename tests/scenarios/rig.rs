@@ -35,10 +35,18 @@ pub fn state_of(line: &str) -> &str {
     line.find("hash=").map(|at| &line[at..]).unwrap_or_else(|| panic!("no state in {line:?}"))
 }
 
-/// Waits until a replica has told this hash as its state, and returns the line.
-pub fn wait_for_hash(replica: &Process, hash: u64) -> String {
-    let hash = format!("hash={hash:016x}");
-    let line = replica.wait_for_line(&hash, PATIENCE).unwrap();
-    assert_eq!(field(&line, "doubled"), "0", "{line}");
-    line
+/// Takes a snapshot, and returns the line in which the replica tells of it.
+pub fn take_snapshot(cluster: &TestCluster, replica: &Process) -> String {
+    let before = replica.line_count();
+    cluster.cluster_tool(0, &["snapshot"]).unwrap();
+    replica.wait_for_line_from(before, "snapshot ", PATIENCE).unwrap()
+}
+
+/// Runs `ClusterActions` on the only member, and returns what it printed.
+pub fn cluster_actions(cluster: &TestCluster, java: &Java, action: &str) -> String {
+    let mut command = java.command("ClusterActions", [("aeron.dir", cluster.aeron_dir(0))]);
+    command.arg(action).arg(cluster.cluster_dir(0));
+    let mut program = Process::spawn(format!("ClusterActions {action}"), &command).unwrap();
+    program.wait_for_success(PATIENCE).unwrap();
+    program.lines().join(" ")
 }
