@@ -7,4 +7,7 @@ mod rig;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod endings;
+mod messages;
 mod restarts;
+mod several;

@@ -3,7 +3,7 @@
 use aeron_cluster::testing::{PATIENCE, Process, TestCluster, type_id};
 
 use crate::replica::{Command, ReplicaClient};
-use crate::rig::{cluster_actions, field, java_replica, replica, state_of, take_snapshot};
+use crate::rig::{abort, cluster_actions, field, java_replica, replica, state_of, take_snapshot};
 use crate::support::java_programs;
 
 /// Adds to the state, and waits until all of it is there.
@@ -13,13 +13,6 @@ fn work(cluster: &mut TestCluster, commands: &[Command<'_>]) {
         client.call(*command);
     }
     client.close();
-}
-
-/// Ends the cluster and its replica, without a snapshot. Returns the last line of the replica.
-fn abort(cluster: &mut TestCluster, replica: &mut Process) -> String {
-    cluster.abort().unwrap();
-    replica.wait(PATIENCE).unwrap();
-    replica.wait_for_line("terminate", PATIENCE).unwrap()
 }
 
 /// The line with which a replica starts, and the one when it has caught up.

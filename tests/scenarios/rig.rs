@@ -1,9 +1,11 @@
 //! Clusters of replicas, and what their lines say.
 
+use std::ops::ControlFlow;
 use std::process::Command as Program;
 
-use aeron_cluster::testing::{Java, PATIENCE, Process, TestCluster};
+use aeron_cluster::testing::{Java, PATIENCE, Process, TestCluster, wait_until};
 
+use crate::replica::ReplicaClient;
 use crate::support::program;
 
 /// Starts the replica program as a service of a member.
@@ -49,4 +51,47 @@ pub fn cluster_actions(cluster: &TestCluster, java: &Java, action: &str) -> Stri
     let mut program = Process::spawn(format!("ClusterActions {action}"), &command).unwrap();
     program.wait_for_success(PATIENCE).unwrap();
     program.lines().join(" ")
+}
+
+/// Ends the cluster and its replica, without a snapshot. Returns the last line of the replica.
+pub fn abort(cluster: &mut TestCluster, replica: &mut Process) -> String {
+    cluster.abort().unwrap();
+    replica.wait(PATIENCE).unwrap();
+    replica.wait_for_line("terminate", PATIENCE).unwrap()
+}
+
+/// Waits until all replicas have told the same state at the same position, and it is as wanted.
+pub fn wait_for_same_state<'a>(
+    replicas: impl IntoIterator<Item = &'a Process>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> String {
+    let replicas: Vec<_> = replicas.into_iter().collect();
+    let last = |replica: &&Process| replica.lines().into_iter().rfind(|line| line.contains("hash="));
+    wait_until("the same state of all replicas", PATIENCE, || {
+        let lines: Vec<_> = replicas.iter().map(last).collect();
+        let is_same = |pair: &[Option<String>]| match pair {
+            [Some(one), Some(other)] => state_of(one) == state_of(other),
+            _ => false,
+        };
+        Ok(match lines.first() {
+            Some(Some(first)) if lines.windows(2).all(is_same) && is_wanted(first) => ControlFlow::Break(first.clone()),
+            _ => ControlFlow::Continue(lines),
+        })
+    })
+    .unwrap()
+}
+
+/// Asserts that whatever a client was told of as done is in a state.
+pub fn assert_applied(line: &str, client: &mut ReplicaClient) {
+    let session = format!("{}:", client.session().cluster_session_id());
+    let of_session = field(line, "numbers").split(',').find_map(|numbers| numbers.strip_prefix(&session)).unwrap_or("");
+    let ranges: Vec<(u64, u64)> = of_session
+        .split('+')
+        .filter_map(|range| range.split_once('-'))
+        .map(|(first, last)| (first.parse().unwrap(), last.parse().unwrap()))
+        .collect();
+    for number in client.answered() {
+        let is_there = ranges.iter().any(|(first, last)| (*first..=*last).contains(&number));
+        assert!(is_there, "message {number} was answered and is not in {line}");
+    }
 }
