@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::aeron::{Header, IdleStrategy, OfferError};
-use aeron_cluster::client::{AeronCluster, Context, EgressListener, State};
+use aeron_cluster::client::{AeronCluster, Context, EgressListener, State, StateChange};
 use aeron_cluster::codec::{EventCode, NewLeaderEvent, SessionEvent};
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
@@ -213,8 +213,8 @@ impl EgressListener for Echoes {
         self.last_progress = Instant::now();
     }
 
-    fn on_state_change(&mut self, previous: State, current: State) {
-        eprintln!("state: {previous} -> {current}");
+    fn on_state_change(&mut self, change: &StateChange) {
+        eprintln!("state: {change}");
     }
 }
 

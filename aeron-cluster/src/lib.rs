@@ -24,6 +24,7 @@ pub mod client;
 pub mod codec;
 #[cfg(feature = "driver")]
 pub mod driver;
+mod environment;
 mod error;
 pub mod service;
 #[cfg(feature = "testing")]

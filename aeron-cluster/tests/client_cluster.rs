@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aeron_cluster::ErrorKind;
 use aeron_cluster::aeron::{Header, OfferError};
-use aeron_cluster::client::{AeronCluster, Context, EgressListener, State};
+use aeron_cluster::client::{AeronCluster, Context, EgressListener, State, StateChange};
 use aeron_cluster::codec::{AdminResponse, AdminResponseCode, EventCode, NewLeaderEvent, SessionEvent};
 use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster};
 
@@ -60,8 +60,8 @@ impl EgressListener for Inbox {
         self.admin.push((response.correlation_id, response.response_code));
     }
 
-    fn on_state_change(&mut self, _previous: State, current: State) {
-        self.states.push(current);
+    fn on_state_change(&mut self, change: &StateChange) {
+        self.states.push(change.current);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aeron_cluster::aeron::{self, Action, Aeron, Header, OfferError, Publication, Subscription};
 use aeron_cluster::client::{
     AeronCluster, AsyncConnect, ConnectState, Context, ControlledEgressListener, CredentialsSupplier, EgressListener,
-    PROTOCOL_VERSION, State, on_message,
+    PROTOCOL_VERSION, Reason, State, StateChange, on_message,
 };
 use aeron_cluster::codec::{
     AdminRequestType, AdminResponse, AdminResponseCode, Challenge, EventCode, IngressEvent, MessageHeader,
@@ -192,8 +192,8 @@ impl EgressListener for Journal {
         self.0.push(format!("admin {} {} {}", response.correlation_id, response.response_code, response.message));
     }
 
-    fn on_state_change(&mut self, previous: State, current: State) {
-        self.0.push(format!("{previous} -> {current}"));
+    fn on_state_change(&mut self, change: &StateChange) {
+        self.0.push(format!("{} -> {}", change.previous, change.current));
     }
 
     fn on_extension_message(&mut self, header: &MessageHeader, body: &[u8], _aeron: &Header<'_>) -> Result<()> {
@@ -467,7 +467,7 @@ fn without_a_new_leader_the_client_closes_in_time_and_says_why() {
     let mut journal = Journal::default();
     poll_until(&mut client, &mut journal, "AWAIT_NEW_LEADER -> CLOSED");
     assert_eq!(journal.0, ["CONNECTED -> AWAIT_NEW_LEADER", "AWAIT_NEW_LEADER -> CLOSED"]);
-    assert_eq!(client.close_reason(), Some("no new leader was named within 300ms"));
+    assert_eq!(client.close_reason(), Some(&Reason::NoNewLeader(Duration::from_millis(300))));
 }
 
 #[test]
@@ -476,7 +476,7 @@ fn the_new_leader_timeout_is_twice_the_heartbeat_timeout() {
     let (mut client, member) = host.connected(host.context(IPC, IPC));
     drop(member);
     until("the end", || client.poll_egress(&mut Journal::default()).is_err().then_some(()));
-    assert_eq!(client.close_reason(), Some("no new leader was named within 200ms"));
+    assert_eq!(client.close_reason(), Some(&Reason::NoNewLeader(Duration::from_millis(200))));
 }
 
 #[test]
@@ -498,7 +498,7 @@ fn a_new_leader_that_never_connects_ends_the_session() {
     egress.as_ref().unwrap().offer(named.encode(&mut Vec::new())).unwrap();
     let mut journal = Journal::default();
     poll_until(&mut client, &mut journal, "AWAIT_NEW_LEADER_CONNECTION -> CLOSED");
-    assert_eq!(client.close_reason(), Some("no message reached the new leader within 500ms"));
+    assert_eq!(client.close_reason(), Some(&Reason::LeaderNotReached(Duration::from_millis(500))));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! `aeron_init` of 1.54.0 that finds no living driver unmaps its file, and `aeron_context_close` unmaps the same addresses
 //! again, which another thread may have mapped by then. So it is only called where a driver was just seen to live.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -30,6 +32,12 @@ pub(super) fn await_driver(dir: &CStr, timeout: Duration) -> Result<()> {
         }
         std::thread::sleep(POLL_INTERVAL);
     }
+}
+
+/// Whether the driver in `dir` has shown a sign of life that is younger than `timeout`. Does not wait.
+pub(crate) fn driver_is_alive(dir: &Path, timeout: Duration) -> bool {
+    let Ok(dir) = CString::new(dir.as_os_str().as_bytes()) else { return false };
+    age_of_heartbeat(&dir).ok().flatten().is_some_and(|age| age < timeout)
 }
 
 /// How long ago the driver in `dir` last said that it lives; `None` if there is none, or it is starting or has ended.

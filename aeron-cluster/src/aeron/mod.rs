@@ -44,6 +44,7 @@ pub use exclusive_publication::ExclusivePublication;
 pub use fragment_assembler::FragmentAssembler;
 pub(crate) use handle::c_string;
 pub use header::{FrameFlags, Header};
+pub(crate) use heartbeat::driver_is_alive;
 pub use idle::{
     BackoffIdleStrategy, BusySpinIdleStrategy, IdleStrategy, NoOpIdleStrategy, SleepingIdleStrategy,
     YieldingIdleStrategy,

@@ -1,16 +1,20 @@
 //! The client itself.
 
 use std::io::IoSlice;
-use std::time::Instant;
 
 use super::async_connect::AsyncConnect;
+use super::change::Reason;
+use super::connecting::Connected;
 use super::context::Context;
+use super::healing::{Healing, Progress};
+use super::ingress::IngressPublication;
 use super::listener::{ControlledEgressListener, EgressListener, Plain};
 use super::session::{Ingress, Session};
+use super::settings::Settings;
 use super::state::State;
 use super::{FRAGMENT_LIMIT, SEND_ATTEMPTS, SESSION_HEADER_LENGTH};
-use crate::aeron::{Action, BufferClaim, FragmentAssembler, IdleStrategy as _, OfferError, Subscription};
-use crate::codec::{AdminRequest, AdminRequestType, SessionCloseRequest};
+use crate::aeron::{Action, Aeron, BufferClaim, FragmentAssembler, IdleStrategy as _, OfferError, Subscription};
+use crate::codec::{AdminRequest, AdminRequestType, NewLeaderEvent, SessionCloseRequest};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many pieces a vectored message may have before their list is put on the heap.
@@ -20,16 +24,17 @@ const PIECES_ON_STACK: usize = 16;
 ///
 /// It belongs to one thread at a time. Poll its egress often, also when nothing is expected: that is how a lost leader is
 /// noticed and a new one connected to. A leader change takes no session away: until the new leader is connected, sends are
-/// refused with [`OfferError::NotConnected`] or [`OfferError::AdminAction`]. Whatever was sent to the old leader and not
-/// answered may be lost.
+/// refused with [`OfferError::NotConnected`] or [`OfferError::AdminAction`]. What may be lost or doubled then is said in the
+/// [module's documentation](super#what-becomes-of-messages).
 ///
-/// When the session is over, the client is [closed](Self::is_closed) and every call says why. Dropping the client closes the
-/// session.
+/// When the session is over, the client is [closed](Self::is_closed) and every call says why, unless it was told to
+/// [reconnect](Context::reconnect). Dropping the client closes the session.
 pub struct AeronCluster {
     session: Session,
     assembler: FragmentAssembler,
+    /// `None` when closed, and while a new session is opened.
     egress: Option<Subscription>,
-    reported: State,
+    healing: Option<Healing>,
     request: Vec<u8>,
 }
 
@@ -55,17 +60,18 @@ impl AeronCluster {
         context.conclude().map(AsyncConnect::new)
     }
 
-    pub(super) fn new(session: Session, egress: Subscription) -> Self {
-        Self {
-            session,
-            assembler: FragmentAssembler::new(),
-            egress: Some(egress),
-            reported: State::Connected,
-            request: Vec::new(),
-        }
+    pub(super) fn new(mut settings: Settings, connected: Connected) -> Self {
+        let healing = settings.reconnect.take().map(|policy| Healing::new(policy, settings.now()));
+        let (session, egress) = Session::new(settings, connected);
+        Self { session, assembler: FragmentAssembler::new(), egress: Some(egress), healing, request: Vec::new() }
     }
 
-    /// The session.
+    /// The Aeron client. After [reconnecting](Context::reconnect) it may be another one.
+    pub fn aeron(&self) -> &Aeron {
+        &self.session.settings.aeron
+    }
+
+    /// The session; while the client [reconnects](State::Reconnecting) the lost one.
     pub fn cluster_session_id(&self) -> i64 {
         self.session.cluster_session_id
     }
@@ -91,7 +97,7 @@ impl AeronCluster {
     }
 
     /// Why the session is over; `None` while it is not.
-    pub fn close_reason(&self) -> Option<&str> {
+    pub fn close_reason(&self) -> Option<&Reason> {
         self.session.machine.end()
     }
 
@@ -144,13 +150,13 @@ impl AeronCluster {
         // The publication stays borrowed by the claim, so what a refusal makes useless is let go before the next send.
         self.session.drop_useless_ingress();
         let missing = self.session.without_ingress();
-        let Session { ingress, machine, header, .. } = &mut self.session;
+        let Session { ingress, machine, header, settings, .. } = &mut self.session;
         let claim = match ingress {
             Ingress::Ready(publication) => publication.try_claim(length + SESSION_HEADER_LENGTH),
             Ingress::Adding(_) => return Err(OfferError::AdminAction),
             Ingress::None => return Err(missing),
         };
-        machine.on_send(&claim, Instant::now);
+        machine.on_send(&claim, || settings.now());
         claim.map(|claim| claim.with_hidden_start(header))
     }
 
@@ -193,8 +199,8 @@ impl AeronCluster {
         send(&mut self.session).map(|_| ())
     }
 
-    /// Delivers what has arrived to `listener`, at most 10 fragments, and gets on with a change of leader or the end of the
-    /// session. Returns how much it did, for an idle strategy.
+    /// Delivers what has arrived to `listener`, at most 10 fragments, and gets on with a change of leader, the end of the
+    /// session, a keep-alive that is due or a new session. Returns how much it did, for an idle strategy.
     ///
     /// Does not block. Mirrors `AeronCluster.pollEgress`.
     ///
@@ -209,11 +215,29 @@ impl AeronCluster {
     /// As [`poll_egress`](Self::poll_egress), with a listener that says after each message how to go on. Mirrors
     /// `AeronCluster.controlledPollEgress`.
     pub fn controlled_poll_egress<L: ControlledEgressListener>(&mut self, listener: &mut L) -> Result<usize> {
-        let Self { session, assembler, egress, .. } = self;
-        let Some(subscription) = egress else { return Err(self.closed()) };
-        session.drop_useless_ingress();
+        if self.is_closed() {
+            self.report_changes(listener);
+            return Err(self.closed());
+        }
+        self.session.drop_useless_ingress();
         let mut failure = None;
-        let fragments = subscription.controlled_poll(FRAGMENT_LIMIT, |fragment, header| {
+        let mut work_count = self.deliver(listener, &mut failure)?;
+        if let (0, Some(egress)) = (work_count, &mut self.egress) {
+            work_count += self.session.check_connection(egress);
+        }
+        match self.poll_state_changes() {
+            Ok(work) => work_count += work,
+            Err(error) => {
+                failure.get_or_insert(error);
+            }
+        }
+        self.report_changes(listener);
+        failure.map_or(Ok(work_count), Err)
+    }
+
+    fn deliver<L: ControlledEgressListener>(&mut self, listener: &mut L, failure: &mut Option<Error>) -> Result<usize> {
+        let Self { session, assembler, egress: Some(egress), .. } = self else { return Ok(0) };
+        let fragments = egress.controlled_poll(FRAGMENT_LIMIT, |fragment, header| {
             assembler.on_fragment(fragment, header, |message, header| {
                 session.on_egress(message, header, listener).unwrap_or_else(|error| {
                     failure.get_or_insert(error);
@@ -221,64 +245,114 @@ impl AeronCluster {
                 })
             })
         })?;
-        if let Some(stale) = session.stale_image.take() {
-            assembler.free_session(stale.session_id);
+        if let Some(stale) = session.take_stale_image() {
+            assembler.free_session(stale);
         }
-        let mut work_count = fragments;
-        if fragments == 0 {
-            work_count += self.check_connection();
+        Ok(fragments)
+    }
+
+    fn report_changes<L: ControlledEgressListener>(&mut self, listener: &mut L) {
+        for change in self.session.machine.take_changes() {
+            listener.on_state_change(&change);
         }
-        match self.session.advance() {
-            Ok(work) => work_count += work,
-            Err(error) => {
-                failure.get_or_insert(error);
+    }
+
+    /// Gets on with what is under way: the way to a new leader, the end of the session, a keep-alive, a new session. Returns how
+    /// much it did. The polls call it; it is for those who poll the [egress](Self::egress_subscription) by themselves. Does not
+    /// block. Mirrors `AeronCluster.pollStateChanges`.
+    ///
+    /// # Errors
+    ///
+    /// What the media driver says against the channel to a new leader.
+    pub fn poll_state_changes(&mut self) -> Result<usize> {
+        let outcome = self.session.advance();
+        let mut work_count = 0;
+        if self.session.machine.is_over(|| self.session.settings.now()) {
+            self.end_session();
+            work_count += 1;
+        }
+        work_count += self.heal();
+        outcome.map(|work| work_count + work)
+    }
+
+    /// Closes the client, or lets it open a new session.
+    fn end_session(&mut self) {
+        let Self { session, healing: Some(healing), .. } = self else { return self.close() };
+        let is_renewable = !session.settings.aeron.is_closed() || session.settings.owns_aeron();
+        if !is_renewable || !session.machine.end().is_some_and(Reason::is_loss) {
+            return self.close();
+        }
+        session.machine.on_reconnecting();
+        session.drop_useless_ingress();
+        healing.on_loss(session.settings.now());
+        self.egress = None;
+        self.assembler.clear();
+    }
+
+    fn heal(&mut self) -> usize {
+        let Self { session, healing: Some(healing), .. } = self else { return 0 };
+        match healing.poll(&mut session.settings) {
+            Progress::Work(work) => work,
+            Progress::Opened(connected) => {
+                self.egress = Some(session.replace(*connected));
+                1
+            }
+            Progress::GaveUp(reason) => {
+                session.machine.on_end(reason);
+                self.close();
+                1
             }
         }
-        work_count += self.poll_state_changes();
-        self.report_state(listener);
-        failure.map_or(Ok(work_count), Err)
     }
 
-    /// Whether the leader's egress, or the whole media driver, is gone.
-    fn check_connection(&mut self) -> usize {
-        let Session { machine, settings, image, .. } = &mut self.session;
-        if settings.aeron.is_closed() {
-            let why = settings.aeron.last_error().map_or_else(String::new, |error| format!(": {error}"));
-            machine.on_end(format!("the Aeron client is closed{why}"));
-            return 1;
+    /// The publication to the leader, for those who send by themselves, with an
+    /// [`IngressSessionDecorator`](super::IngressSessionDecorator) for instance; `None` while there is no leader. What an offer gives
+    /// is to be passed to [`track_ingress_publication_result`](Self::track_ingress_publication_result).
+    pub fn ingress_publication(&mut self) -> Option<&mut IngressPublication> {
+        match &mut self.session.ingress {
+            Ingress::Ready(publication) => Some(publication),
+            _ => None,
         }
-        let Some(egress) = &mut self.egress else { return 0 };
-        if !machine.uses_ingress() || image.correlation_id.is_none_or(|id| egress.has_image(id)) {
-            return 0;
-        }
-        machine.on_disconnected(Instant::now());
-        self.session.drop_useless_ingress();
-        1
     }
 
-    /// Closes the client if its session is over or its leader did not come back in time. Returns 1 if it did. Mirrors
-    /// `AeronCluster.pollStateChanges`.
-    fn poll_state_changes(&mut self) -> usize {
-        if !self.session.machine.is_to_close(Instant::now) {
-            return 0;
-        }
-        self.close();
-        1
+    /// The subscription to the egress, for those who poll by themselves, with an [`EgressAdapter`](super::EgressAdapter) for
+    /// instance; `None` when the client is closed, and while it reconnects. Pass new leaders to
+    /// [`on_new_leader`](Self::on_new_leader) and call [`poll_state_changes`](Self::poll_state_changes) often.
+    ///
+    /// That the leader's egress is gone, or that the cluster closed the session, only the client's own polls notice.
+    pub fn egress_subscription(&mut self) -> Option<&mut Subscription> {
+        self.egress.as_mut()
     }
 
-    fn report_state<L: ControlledEgressListener>(&mut self, listener: &mut L) {
-        let current = self.state();
-        if current != self.reported {
-            let previous = std::mem::replace(&mut self.reported, current);
-            listener.on_state_change(previous, current);
+    /// Takes notice of what a send on [`ingress_publication`](Self::ingress_publication) gave. Mirrors
+    /// `AeronCluster.trackIngressPublicationResult`.
+    pub fn track_ingress_publication_result(&mut self, outcome: &Result<i64, OfferError>) {
+        self.session.track(outcome);
+    }
+
+    /// Takes notice of a new leader that the caller heard of by polling the [egress](Self::egress_subscription) himself. The
+    /// publication to it is added by [`poll_state_changes`](Self::poll_state_changes). Mirrors `AeronCluster.onNewLeader`.
+    ///
+    /// # Errors
+    ///
+    /// [`Protocol`](ErrorKind::Protocol) for an event of another session, and for a leader that is not among its endpoints.
+    pub fn on_new_leader(&mut self, event: &NewLeaderEvent<'_>) -> Result<()> {
+        let (actual, expected) = (event.cluster_session_id, self.cluster_session_id());
+        if actual != expected || self.egress.is_none() {
+            let message = format!("invalid clusterSessionId={actual} expected={expected}");
+            return Err(Error::new(ErrorKind::Protocol, message));
         }
+        self.session.on_new_leader(event, None)
     }
 
     /// Closes the session and the client. Does nothing if it is closed already.
     ///
     /// Tries three times to tell the cluster, with the idle strategy between; if that fails, the cluster closes the session
-    /// after its timeout. Mirrors `AeronCluster.close`.
+    /// after its timeout. A listener hears of it by the next poll, if there is one. Mirrors `AeronCluster.close`.
     pub fn close(&mut self) {
+        if let Some(healing) = &mut self.healing {
+            healing.stop();
+        }
         let is_connected = matches!(&self.session.ingress, Ingress::Ready(publication) if publication.is_connected());
         if self.state() == State::Connected && is_connected {
             let request = SessionCloseRequest {
@@ -294,8 +368,8 @@ impl AeronCluster {
     }
 
     fn closed(&self) -> Error {
-        let why = self.close_reason().unwrap_or_default();
-        Error::new(ErrorKind::Closed, format!("the cluster client is closed: {why}"))
+        let why = self.close_reason().map_or_else(String::new, |reason| format!(": {reason}"));
+        Error::new(ErrorKind::Closed, format!("the cluster client is closed{why}"))
     }
 }
 

@@ -1,41 +1,50 @@
 //! The settings of a cluster client.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::credentials::{CredentialsSupplier, NullCredentialsSupplier};
-use super::endpoints::{self, Endpoint};
-use crate::aeron::{Aeron, BackoffIdleStrategy, ChannelUri, Context as AeronContext, IdleStrategy};
-use crate::error::{Error, ErrorKind, Result};
+use super::reconnect::Reconnect;
+use crate::aeron::{Aeron, BackoffIdleStrategy, IdleStrategy};
+use crate::error::Error;
 
-/// The longest client name. Java's `Aeron.Configuration.MAX_CLIENT_NAME_LENGTH`.
-const MAX_CLIENT_NAME_LENGTH: usize = 100;
-const DEFAULT_CLIENT_NAME: &str = "cluster-client";
-
-type ErrorHandler = Box<dyn FnMut(&Error) + Send>;
+/// What the settings share with their copies.
+pub(super) type Shared<T> = Arc<Mutex<T>>;
+pub(super) type ErrorHandler = dyn FnMut(&Error) + Send;
+type MakeIdleStrategy = dyn Fn() -> Box<dyn IdleStrategy + Send> + Send + Sync;
+pub(super) type Clock = dyn Fn() -> Instant + Send + Sync;
 
 /// The settings of a cluster client. Mirrors `AeronCluster.Context`.
 ///
-/// Nothing is checked before the client connects; then all of it is, and an error names the setting and the value.
+/// Nothing is checked before the client connects; then all of it is, and an error names the setting and the value. A client
+/// never changes its settings: to connect again with the same ones, keep a copy. A copy shares credentials supplier, error
+/// handler and Aeron client with its original, as Java's does.
+#[derive(Clone)]
 pub struct Context {
-    message_timeout: Duration,
-    new_leader_timeout: Option<Duration>,
-    ingress_channel: String,
-    ingress_endpoints: Option<String>,
-    ingress_stream_id: i32,
-    egress_channel: String,
-    egress_stream_id: i32,
-    ingress_exclusive: bool,
-    client_name: String,
-    aeron_dir: Option<PathBuf>,
-    aeron: Option<Aeron>,
-    idle_strategy: Box<dyn IdleStrategy + Send>,
-    credentials_supplier: Box<dyn CredentialsSupplier + Send>,
-    error_handler: Option<ErrorHandler>,
+    pub(super) message_timeout: Duration,
+    pub(super) new_leader_timeout: Option<Duration>,
+    pub(super) ingress_channel: String,
+    pub(super) ingress_endpoints: Option<String>,
+    pub(super) ingress_stream_id: i32,
+    pub(super) egress_channel: String,
+    pub(super) egress_stream_id: i32,
+    pub(super) ingress_exclusive: bool,
+    pub(super) client_name: String,
+    pub(super) aeron_dir: Option<PathBuf>,
+    pub(super) driver_timeout: Option<Duration>,
+    pub(super) aeron: Option<Aeron>,
+    pub(super) idle_strategy: Arc<MakeIdleStrategy>,
+    pub(super) credentials_supplier: Shared<dyn CredentialsSupplier + Send>,
+    pub(super) error_handler: Option<Shared<ErrorHandler>>,
+    pub(super) keep_alive_interval: Option<Duration>,
+    pub(super) reconnect: Option<Reconnect>,
+    pub(super) clock: Arc<Clock>,
 }
 
 impl Default for Context {
     fn default() -> Self {
+        let idle = BackoffIdleStrategy::new(1, 10, Duration::from_micros(1), Duration::from_micros(1));
         Self {
             message_timeout: Duration::from_secs(5),
             new_leader_timeout: None,
@@ -47,15 +56,14 @@ impl Default for Context {
             ingress_exclusive: true,
             client_name: String::new(),
             aeron_dir: None,
+            driver_timeout: None,
             aeron: None,
-            idle_strategy: Box::new(BackoffIdleStrategy::new(
-                1,
-                10,
-                Duration::from_micros(1),
-                Duration::from_micros(1),
-            )),
-            credentials_supplier: Box::new(NullCredentialsSupplier),
+            idle_strategy: Arc::new(move || Box::new(idle.clone())),
+            credentials_supplier: Arc::new(Mutex::new(NullCredentialsSupplier)),
             error_handler: None,
+            keep_alive_interval: None,
+            reconnect: None,
+            clock: Arc::new(Instant::now),
         }
     }
 }
@@ -81,8 +89,8 @@ impl Context {
         self
     }
 
-    /// The channel to the cluster; with [`ingress_endpoints`](Self::ingress_endpoints) usually plain `aeron:udp`. Must be
-    /// set.
+    /// The channel to the cluster; with [`ingress_endpoints`](Self::ingress_endpoints) usually plain `aeron:udp`. It may be
+    /// shared memory, UDP to one address, multicast, or have several destinations. Must be set.
     #[must_use]
     pub fn ingress_channel(mut self, channel: impl Into<String>) -> Self {
         self.ingress_channel = channel.into();
@@ -140,6 +148,14 @@ impl Context {
         self
     }
 
+    /// How long the media driver may be silent before the client's own Aeron client gives it up. Default: as in
+    /// [`aeron::Context::driver_timeout`](crate::aeron::Context::driver_timeout). Of no use with [`aeron`](Self::aeron).
+    #[must_use]
+    pub fn driver_timeout(mut self, timeout: Duration) -> Self {
+        self.driver_timeout = Some(timeout);
+        self
+    }
+
     /// An Aeron client to use. Default: one of its own, closed with it.
     #[must_use]
     pub fn aeron(mut self, aeron: Aeron) -> Self {
@@ -147,17 +163,18 @@ impl Context {
         self
     }
 
-    /// How the calls that wait pass the time. Default: [`BackoffIdleStrategy`] with 1 spin, 10 yields, 1 µs.
+    /// How the calls that wait pass the time; each client has a copy of it. Default: [`BackoffIdleStrategy`] with 1 spin, 10
+    /// yields, 1 µs.
     #[must_use]
-    pub fn idle_strategy(mut self, idle_strategy: impl IdleStrategy + Send + 'static) -> Self {
-        self.idle_strategy = Box::new(idle_strategy);
+    pub fn idle_strategy(mut self, idle_strategy: impl IdleStrategy + Clone + Send + Sync + 'static) -> Self {
+        self.idle_strategy = Arc::new(move || Box::new(idle_strategy.clone()));
         self
     }
 
     /// What the client proves itself with. Default: empty credentials.
     #[must_use]
     pub fn credentials_supplier(mut self, supplier: impl CredentialsSupplier + Send + 'static) -> Self {
-        self.credentials_supplier = Box::new(supplier);
+        self.credentials_supplier = Arc::new(Mutex::new(supplier));
         self
     }
 
@@ -165,92 +182,44 @@ impl Context {
     /// [`aeron::Context::on_error`](crate::aeron::Context::on_error); of no use with [`aeron`](Self::aeron).
     #[must_use]
     pub fn on_error(mut self, handler: impl FnMut(&Error) + Send + 'static) -> Self {
-        self.error_handler = Some(Box::new(handler));
+        self.error_handler = Some(Arc::new(Mutex::new(handler)));
         self
     }
 
-    /// Checks everything, and connects to the media driver if no Aeron client was given. Mirrors
-    /// `AeronCluster.Context.conclude`.
-    pub(super) fn conclude(self) -> Result<Settings> {
-        let (ingress_channel, members) = self.check_ingress()?;
-        let egress_channel = self.check_egress()?;
-        self.check_rest()?;
-        let aeron = match self.aeron {
-            Some(aeron) => aeron,
-            None => connect(self.aeron_dir, &self.client_name, self.error_handler)?,
-        };
-        Ok(Settings {
-            message_timeout: self.message_timeout,
-            new_leader_timeout: self.new_leader_timeout,
-            ingress_channel,
-            members,
-            ingress_stream_id: self.ingress_stream_id,
-            egress_channel,
-            egress_stream_id: self.egress_stream_id,
-            ingress_exclusive: self.ingress_exclusive,
-            client_name: self.client_name,
-            aeron,
-            idle_strategy: self.idle_strategy,
-            credentials_supplier: self.credentials_supplier,
-        })
+    /// Lets the client tell the cluster by itself that it is alive when it has sent nothing for this long: a poll does it. Must
+    /// be shorter than the cluster's session timeout, 10 s by default; 1 s is a good choice. What was claimed does not count as
+    /// sent. Default: never, [`AeronCluster::send_keep_alive`](super::AeronCluster::send_keep_alive) is the caller's to call.
+    ///
+    /// Java has nothing like it.
+    #[must_use]
+    pub fn keep_alive_interval(mut self, interval: Duration) -> Self {
+        self.keep_alive_interval = Some(interval);
+        self
     }
 
-    fn check_ingress(&self) -> Result<(ChannelUri, Option<Vec<Endpoint>>)> {
-        if self.ingress_channel.is_empty() {
-            return Err(invalid("ingressChannel must be specified".to_owned()));
-        }
-        let channel = ChannelUri::parse(&self.ingress_channel).map_err(|error| error.context("ingressChannel"))?;
-        if channel.is_ipc() && self.ingress_endpoints.is_some() {
-            return Err(invalid(
-                "AeronCluster.Context ingressEndpoints must be null when using IPC ingress".to_owned(),
-            ));
-        }
-        let members = self.ingress_endpoints.as_deref().map(endpoints::parse).transpose();
-        Ok((channel, members.map_err(|error| error.context("ingressEndpoints"))?))
+    /// Lets the client open a new session by itself when it has lost its session or the cluster. Default: it closes.
+    ///
+    /// Polling does the work. Meanwhile the state is [`Reconnecting`](super::State::Reconnecting) and sends answer
+    /// [`NotConnected`](crate::aeron::OfferError::NotConnected). The new session is told as a change of state with
+    /// [`Reason::NewSession`](super::Reason::NewSession): what was not answered before it may be lost or done, and is not sent
+    /// again. An Aeron client of its own that was closed, as it is when the media driver died, is made anew once a driver is
+    /// there; one that was [given](Self::aeron) cannot be, and ends the client. A session that the service closed, credentials
+    /// that are rejected, and the limits of the policy end it too. The first connection is not repeated.
+    ///
+    /// Java has nothing like it.
+    #[must_use]
+    pub fn reconnect(mut self, policy: Reconnect) -> Self {
+        self.reconnect = Some(policy);
+        self
     }
 
-    fn check_egress(&self) -> Result<String> {
-        if self.egress_channel.is_empty() {
-            return Err(invalid("egressChannel must be specified".to_owned()));
-        }
-        let mut channel = ChannelUri::parse(&self.egress_channel).map_err(|error| error.context("egressChannel"))?;
-        if channel.is_udp() {
-            channel.put("rejoin", "false");
-        }
-        Ok(channel.to_string())
+    /// Where the client looks for the time of its time-outs, for tests that make it up. It must never go back. Default: the
+    /// system's monotonic clock.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
     }
-
-    fn check_rest(&self) -> Result<()> {
-        if self.client_name.len() > MAX_CLIENT_NAME_LENGTH {
-            return Err(invalid(format!(
-                "AeronCluster.Context.clientName length must be <= {MAX_CLIENT_NAME_LENGTH}: {:?}",
-                self.client_name
-            )));
-        }
-        if self.message_timeout.is_zero() {
-            return Err(invalid("messageTimeout must be positive, but was 0".to_owned()));
-        }
-        if self.new_leader_timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Err(invalid("newLeaderTimeout must be positive, but was 0".to_owned()));
-        }
-        Ok(())
-    }
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::InvalidArgument, message)
-}
-
-fn connect(dir: Option<PathBuf>, client_name: &str, error_handler: Option<ErrorHandler>) -> Result<Aeron> {
-    let name = if client_name.is_empty() { DEFAULT_CLIENT_NAME } else { client_name };
-    let mut context = AeronContext::new().client_name(name);
-    if let Some(dir) = dir {
-        context = context.dir(dir);
-    }
-    if let Some(handler) = error_handler {
-        context = context.on_error(handler);
-    }
-    Aeron::connect(context)
 }
 
 impl std::fmt::Debug for Context {
@@ -266,61 +235,10 @@ impl std::fmt::Debug for Context {
             .field("ingress_exclusive", &self.ingress_exclusive)
             .field("client_name", &self.client_name)
             .field("aeron_dir", &self.aeron_dir)
+            .field("driver_timeout", &self.driver_timeout)
             .field("aeron", &self.aeron)
+            .field("keep_alive_interval", &self.keep_alive_interval)
+            .field("reconnect", &self.reconnect)
             .finish_non_exhaustive()
-    }
-}
-
-/// The settings after they were checked.
-pub(super) struct Settings {
-    pub(super) message_timeout: Duration,
-    pub(super) new_leader_timeout: Option<Duration>,
-    pub(super) ingress_channel: ChannelUri,
-    pub(super) members: Option<Vec<Endpoint>>,
-    pub(super) ingress_stream_id: i32,
-    pub(super) egress_channel: String,
-    pub(super) egress_stream_id: i32,
-    pub(super) ingress_exclusive: bool,
-    pub(super) client_name: String,
-    pub(super) aeron: Aeron,
-    pub(super) idle_strategy: Box<dyn IdleStrategy + Send>,
-    pub(super) credentials_supplier: Box<dyn CredentialsSupplier + Send>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(context: Context) -> String {
-        match context.conclude() {
-            Ok(_) => panic!("not refused"),
-            Err(error) => error.message().to_owned(),
-        }
-    }
-
-    #[test]
-    fn what_must_be_set_is_named_in_the_words_of_java() {
-        let ipc = || Context::new().ingress_channel("aeron:ipc");
-        assert_eq!(refused(Context::new()), "ingressChannel must be specified");
-        assert_eq!(refused(ipc()), "egressChannel must be specified");
-        assert_eq!(
-            refused(ipc().ingress_endpoints("0=a:1")),
-            "AeronCluster.Context ingressEndpoints must be null when using IPC ingress"
-        );
-        let udp = || Context::new().ingress_channel("aeron:udp").egress_channel("aeron:udp?endpoint=localhost:0");
-        assert_eq!(refused(udp().ingress_endpoints("a:1")), "ingressEndpoints: endpoint missing '=' separator: a:1");
-        let long = "x".repeat(101);
-        assert!(refused(udp().client_name(&long)).starts_with("AeronCluster.Context.clientName length must be <= 100"));
-        assert!(refused(udp().new_leader_timeout(Duration::ZERO)).contains("newLeaderTimeout must be positive"));
-        assert!(refused(udp().message_timeout(Duration::ZERO)).contains("messageTimeout must be positive"));
-        assert!(refused(Context::new().ingress_channel("udp")).starts_with("ingressChannel: "));
-    }
-
-    #[test]
-    fn udp_egress_never_rejoins() {
-        let egress = |channel: &str| Context::new().egress_channel(channel).check_egress().expect("a channel");
-        assert_eq!(egress("aeron:udp?endpoint=localhost:0"), "aeron:udp?endpoint=localhost:0|rejoin=false");
-        assert_eq!(egress("aeron:udp?rejoin=true|endpoint=a:1"), "aeron:udp?rejoin=false|endpoint=a:1");
-        assert_eq!(egress("aeron:ipc"), "aeron:ipc");
     }
 }

@@ -5,59 +5,80 @@ use std::io::IoSlice;
 use crate::aeron::{Aeron, AsyncAdd, BufferClaim, ExclusivePublication, OfferError, Publication};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A publication to a member.
+/// A publication to a cluster, of either kind. See [`Context::is_ingress_exclusive`](super::Context::is_ingress_exclusive).
 #[derive(Debug)]
-pub(super) enum IngressPublication {
+pub enum IngressPublication {
+    /// One of the client's own.
     Exclusive(ExclusivePublication),
+    /// One that others of the same Aeron client may share.
     Shared(Publication),
 }
 
+impl From<ExclusivePublication> for IngressPublication {
+    fn from(publication: ExclusivePublication) -> Self {
+        Self::Exclusive(publication)
+    }
+}
+
+impl From<Publication> for IngressPublication {
+    fn from(publication: Publication) -> Self {
+        Self::Shared(publication)
+    }
+}
+
 impl IngressPublication {
-    pub(super) fn offer(&mut self, message: &[u8]) -> Result<i64, OfferError> {
+    /// As [`Publication::offer`].
+    pub fn offer(&mut self, message: &[u8]) -> Result<i64, OfferError> {
         match self {
             Self::Exclusive(publication) => publication.offer(message),
             Self::Shared(publication) => publication.offer(message),
         }
     }
 
+    /// As [`Publication::offer_vectored`].
     #[inline]
-    pub(super) fn offer_vectored(&mut self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
+    pub fn offer_vectored(&mut self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
         match self {
             Self::Exclusive(publication) => publication.offer_vectored(pieces),
             Self::Shared(publication) => publication.offer_vectored(pieces),
         }
     }
 
+    /// As [`Publication::try_claim`].
     #[inline]
-    pub(super) fn try_claim(&mut self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
+    pub fn try_claim(&mut self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
         match self {
             Self::Exclusive(publication) => publication.try_claim(length),
             Self::Shared(publication) => publication.try_claim(length),
         }
     }
 
-    pub(super) fn is_connected(&self) -> bool {
+    /// As [`Publication::is_connected`].
+    pub fn is_connected(&self) -> bool {
         match self {
             Self::Exclusive(publication) => publication.is_connected(),
             Self::Shared(publication) => publication.is_connected(),
         }
     }
 
-    pub(super) fn channel(&self) -> &str {
+    /// As [`Publication::channel`].
+    pub fn channel(&self) -> &str {
         match self {
             Self::Exclusive(publication) => publication.channel(),
             Self::Shared(publication) => publication.channel(),
         }
     }
 
-    pub(super) fn max_payload_length(&self) -> usize {
+    /// As [`Publication::max_payload_length`].
+    pub fn max_payload_length(&self) -> usize {
         match self {
             Self::Exclusive(publication) => publication.max_payload_length(),
             Self::Shared(publication) => publication.max_payload_length(),
         }
     }
 
-    pub(super) fn max_message_length(&self) -> usize {
+    /// As [`Publication::max_message_length`].
+    pub fn max_message_length(&self) -> usize {
         match self {
             Self::Exclusive(publication) => publication.max_message_length(),
             Self::Shared(publication) => publication.max_message_length(),

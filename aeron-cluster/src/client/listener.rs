@@ -1,6 +1,6 @@
 //! What a client is told while it polls its egress.
 
-use super::state::State;
+use super::change::StateChange;
 use crate::aeron::{Action, Header};
 use crate::codec::{AdminResponse, MessageHeader, NewLeaderEvent, SessionEvent};
 use crate::error::{Error, ErrorKind, Result};
@@ -22,8 +22,8 @@ pub trait EgressListener {
     /// The answer to an administrative request.
     fn on_admin_response(&mut self, _response: &AdminResponse<'_>) {}
 
-    /// The client's state has changed since the last poll. Java has nothing like it.
-    fn on_state_change(&mut self, _previous: State, _current: State) {}
+    /// The client's state has changed: told at the end of the poll that noticed it, change by change. Java has nothing like it.
+    fn on_state_change(&mut self, _change: &StateChange) {}
 
     /// A message of another schema than the cluster's: its header, and the bytes after that. An error is returned by the poll;
     /// that is also what happens without this method.
@@ -47,7 +47,7 @@ pub trait ControlledEgressListener {
     fn on_admin_response(&mut self, _response: &AdminResponse<'_>) {}
 
     /// As [`EgressListener::on_state_change`].
-    fn on_state_change(&mut self, _previous: State, _current: State) {}
+    fn on_state_change(&mut self, _change: &StateChange) {}
 
     /// As [`EgressListener::on_extension_message`].
     fn on_extension_message(&mut self, header: &MessageHeader, _body: &[u8], _aeron: &Header<'_>) -> Result<Action> {
@@ -111,8 +111,8 @@ impl<L: EgressListener + ?Sized> ControlledEgressListener for Plain<'_, L> {
         self.0.on_admin_response(response);
     }
 
-    fn on_state_change(&mut self, previous: State, current: State) {
-        self.0.on_state_change(previous, current);
+    fn on_state_change(&mut self, change: &StateChange) {
+        self.0.on_state_change(change);
     }
 
     fn on_extension_message(&mut self, header: &MessageHeader, body: &[u8], aeron: &Header<'_>) -> Result<Action> {

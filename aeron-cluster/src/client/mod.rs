@@ -34,23 +34,65 @@
 //! | the leader is not among its endpoints | `NullPointerException` | an error that says so |
 //! | a message of another schema | after the extension also taken for a cluster message | the extension's alone |
 //! | the state, and why a session ended | not shown | [`AeronCluster::state`], [`AeronCluster::close_reason`], [`EgressListener::on_state_change`] |
+//! | silence, and a lost session | the caller's to deal with | dealt with, if [asked for](Context::keep_alive_interval) and [asked for](Context::reconnect) |
+//! | the settings | changed by the client | never changed |
+//!
+//! # What becomes of messages
+//!
+//! A send that was taken is on its way, no more: only an answer of the service says that it was done. A send that was refused never
+//! happened. The client sends nothing twice by itself.
+//!
+//! **While the leader stays**, messages of a session are done in the order they were sent, each once, and so come the answers.
+//!
+//! **When the leader changes**, the session stays. What was sent to the old leader and not answered is *in doubt*: it was lost, or it was
+//! done and its answer lost, for a service answers on the leader alone and a new leader does not answer what an old one has done. A
+//! lost message may be followed by one that is done, but none is done out of order or twice. An answer of the old leader may
+//! still come after the event that names the new one.
+//!
+//! **When the session is lost** and the client opens a [new one](Reason::NewSession), the same holds for all that was not
+//! answered; besides, it may be done as late as after the first messages of the new session, and its answers never come. To the
+//! service the new session is another client: if it must know who that is, the application tells it.
+//!
+//! So who cannot lose a request sends again what is in doubt, with the number that it had, and the service does a number once.
+//! [`RequestTracker`] keeps the numbers on the client's side.
 
 mod async_connect;
+mod change;
 mod cluster;
+mod connecting;
 mod context;
 mod credentials;
+mod decorator;
+mod egress;
+mod egress_adapter;
+mod egress_poller;
 mod endpoints;
+mod environment;
+mod healing;
 mod ingress;
+mod keep_alive;
 mod listener;
+mod members;
+mod reconnect;
 mod session;
+mod settings;
 mod state;
+mod tracker;
 
-pub use async_connect::{AsyncConnect, ConnectState};
+pub use async_connect::AsyncConnect;
+pub use change::{Reason, StateChange};
 pub use cluster::AeronCluster;
+pub use connecting::ConnectState;
 pub use context::Context;
 pub use credentials::{CredentialsSupplier, NullCredentialsSupplier};
+pub use decorator::IngressSessionDecorator;
+pub use egress_adapter::EgressAdapter;
+pub use egress_poller::EgressPoller;
+pub use ingress::IngressPublication;
 pub use listener::{ControlledEgressListener, EgressListener, on_controlled_message, on_message};
+pub use reconnect::Reconnect;
 pub use state::State;
+pub use tracker::RequestTracker;
 
 use crate::codec::{SemanticVersion, SessionMessageHeader};
 

@@ -1,18 +1,17 @@
 //! An open session: all that a message from the cluster may change.
 
-use std::time::Instant;
-
 use super::SESSION_HEADER_LENGTH;
-use super::context::Settings;
+use super::change::Reason;
+use super::connecting::Connected;
+use super::egress::{decode, deliver};
 use super::endpoints::{self, channel_to};
 use super::ingress::{AddingIngress, IngressPublication};
+use super::keep_alive::KeepAlive;
 use super::listener::ControlledEgressListener;
+use super::settings::Settings;
 use super::state::{State, StateMachine};
-use crate::aeron::{Action, Header, OfferError};
-use crate::codec::{
-    AdminResponse, CodecError, EgressEvent, EventCode, MessageHeader, NewLeaderEvent, SessionKeepAlive,
-    SessionMessageHeader,
-};
+use crate::aeron::{Action, Header, OfferError, Subscription};
+use crate::codec::{EgressEvent, EventCode, NewLeaderEvent, SessionEvent, SessionKeepAlive, SessionMessageHeader};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The way to the leader.
@@ -41,9 +40,11 @@ pub(super) struct Session {
     pub(super) settings: Settings,
     pub(super) machine: StateMachine,
     pub(super) ingress: Ingress,
-    pub(super) image: EgressImage,
+    /// `None` if a new leader was named by the caller, who polls by himself.
+    image: Option<EgressImage>,
     /// The image that a new leader's made useless, whose partial message is to be forgotten.
-    pub(super) stale_image: Option<EgressImage>,
+    stale_image: Option<EgressImage>,
+    pub(super) keep_alive: KeepAlive,
     pub(super) cluster_session_id: i64,
     pub(super) leadership_term_id: i64,
     pub(super) leader_member_id: i32,
@@ -52,26 +53,37 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(
-        settings: Settings,
-        machine: StateMachine,
-        ingress: IngressPublication,
-        image: EgressImage,
-        (cluster_session_id, leadership_term_id, leader_member_id): (i64, i64, i32),
-    ) -> Self {
+    /// The session, and the way from its leader.
+    pub(super) fn new(settings: Settings, connected: Connected) -> (Self, Subscription) {
+        let now = settings.now();
         let mut session = Self {
-            settings,
-            machine,
-            ingress: Ingress::Ready(ingress),
-            image,
+            machine: StateMachine::new(settings.message_timeout, connected.new_leader_timeout, now),
+            ingress: Ingress::Ready(connected.ingress),
+            image: Some(connected.image),
             stale_image: None,
-            cluster_session_id,
-            leadership_term_id,
-            leader_member_id,
+            keep_alive: KeepAlive::new(settings.keep_alive_interval, now),
+            cluster_session_id: connected.cluster_session_id,
+            leadership_term_id: connected.leadership_term_id,
+            leader_member_id: connected.leader_member_id,
             header: [0; SESSION_HEADER_LENGTH],
+            settings,
         };
         session.encode_header();
-        session
+        (session, connected.egress)
+    }
+
+    /// Takes a session in place of the lost one. Returns the way from its leader.
+    pub(super) fn replace(&mut self, connected: Connected) -> Subscription {
+        let previous = std::mem::replace(&mut self.cluster_session_id, connected.cluster_session_id);
+        self.leadership_term_id = connected.leadership_term_id;
+        self.leader_member_id = connected.leader_member_id;
+        self.encode_header();
+        self.ingress = Ingress::Ready(connected.ingress);
+        self.image = Some(connected.image);
+        self.stale_image = None;
+        self.keep_alive = KeepAlive::new(self.settings.keep_alive_interval, self.settings.now());
+        self.machine.on_new_session(connected.new_leader_timeout, self.cluster_session_id, previous);
+        connected.egress
     }
 
     fn encode_header(&mut self) {
@@ -94,11 +106,20 @@ impl Session {
             Ingress::Adding(_) => return Err(OfferError::AdminAction),
             Ingress::None => return Err(self.without_ingress()),
         };
+        self.track(&outcome);
+        outcome
+    }
+
+    /// Takes notice of what a send gave.
+    #[inline]
+    pub(super) fn track<T>(&mut self, outcome: &Result<T, OfferError>) {
+        if outcome.is_ok() {
+            self.keep_alive.on_sent();
+        }
         if outcome.is_err() || self.machine.state() != State::Connected {
-            self.machine.on_send(&outcome, Instant::now);
+            self.machine.on_send(outcome, || self.settings.now());
             self.drop_useless_ingress();
         }
-        outcome
     }
 
     /// What a send is answered when there is no way to the leader.
@@ -115,6 +136,11 @@ impl Session {
         }
     }
 
+    /// The session of the publication whose partial messages are to be forgotten.
+    pub(super) fn take_stale_image(&mut self) -> Option<i32> {
+        self.stale_image.take().map(|image| image.session_id)
+    }
+
     /// Takes a message of the egress.
     #[inline]
     pub(super) fn on_egress<L: ControlledEgressListener>(
@@ -123,80 +149,59 @@ impl Session {
         header: &Header<'_>,
         listener: &mut L,
     ) -> Result<Action> {
-        match EgressEvent::decode(message) {
-            Ok(EgressEvent::SessionMessage { header: session, payload }) => {
-                if session.cluster_session_id != self.cluster_session_id {
-                    return Ok(Action::Continue);
-                }
-                Ok(listener.on_message(session.cluster_session_id, session.timestamp, payload, header))
-            }
-            Ok(event) => self.on_event(&event, header, listener),
-            Err(CodecError::WrongSchema { .. }) => {
-                let (foreign, body) = MessageHeader::decode(message)?;
-                listener.on_extension_message(&foreign, body, header)
-            }
-            Err(error) => Err(Error::from(error).context("egress message")),
-        }
-    }
-
-    fn on_event<L: ControlledEgressListener>(
-        &mut self,
-        event: &EgressEvent<'_>,
-        header: &Header<'_>,
-        listener: &mut L,
-    ) -> Result<Action> {
-        match event {
-            EgressEvent::SessionEvent(event) if event.cluster_session_id == self.cluster_session_id => {
-                if event.code == EventCode::Closed {
-                    self.machine.on_end(format!("the cluster closed the session: {:?}", event.detail));
-                }
-                listener.on_session_event(event);
-            }
-            EgressEvent::NewLeader(event) if event.cluster_session_id == self.cluster_session_id => {
-                return self.on_new_leader(event, header, listener);
-            }
-            EgressEvent::AdminResponse(response @ AdminResponse { cluster_session_id, .. })
+        let event = match decode(message, header, listener) {
+            Ok(event) => event,
+            Err(extension) => return extension,
+        };
+        match &event {
+            EgressEvent::SessionEvent(SessionEvent { code: EventCode::Closed, cluster_session_id, detail, .. })
                 if *cluster_session_id == self.cluster_session_id =>
             {
-                listener.on_admin_response(response);
+                self.machine.on_end(Reason::ClosedByCluster((*detail).to_owned()));
+            }
+            EgressEvent::NewLeader(new_leader) if new_leader.cluster_session_id == self.cluster_session_id => {
+                return self.on_new_leader_event(&event, new_leader, header, listener);
             }
             _ => {}
         }
-        Ok(Action::Continue)
+        Ok(deliver(&event, self.cluster_session_id, header, listener))
     }
 
-    /// Mirrors `AeronCluster.onNewLeader`, except that adding the publication does not wait.
-    fn on_new_leader<L: ControlledEgressListener>(
+    fn on_new_leader_event<L: ControlledEgressListener>(
         &mut self,
-        event: &NewLeaderEvent<'_>,
+        event: &EgressEvent<'_>,
+        new_leader: &NewLeaderEvent<'_>,
         header: &Header<'_>,
         listener: &mut L,
     ) -> Result<Action> {
         // Two leaders' images are polled one after the other, and the older one may come last.
-        if event.leadership_term_id < self.leadership_term_id || self.machine.state() == State::PendingClose {
+        if new_leader.leadership_term_id < self.leadership_term_id || self.machine.state() == State::PendingClose {
             return Ok(Action::Commit);
         }
-        let image = EgressImage::of(header);
-        if image.session_id != self.image.session_id {
-            self.stale_image = Some(self.image);
-        }
-        self.image = image;
+        let outcome = self.on_new_leader(new_leader, Some(EgressImage::of(header)));
+        let action = deliver(event, self.cluster_session_id, header, listener);
+        outcome.map(|()| action)
+    }
+
+    /// Mirrors `AeronCluster.onNewLeader`, except that adding the publication does not wait.
+    pub(super) fn on_new_leader(&mut self, event: &NewLeaderEvent<'_>, image: Option<EgressImage>) -> Result<()> {
+        let previous = std::mem::replace(&mut self.image, image);
+        self.stale_image = previous.filter(|old| image.is_none_or(|new| new.session_id != old.session_id));
         self.leadership_term_id = event.leadership_term_id;
         self.leader_member_id = event.leader_member_id;
         self.encode_header();
-        self.machine.on_new_leader(Instant::now());
+        self.machine.on_new_leader(event.leader_member_id, event.leadership_term_id, self.settings.now());
         self.ingress = Ingress::None;
-        listener.on_new_leader(event);
         let channel = self.channel_to_leader(event.ingress_endpoints)?;
         self.ingress = Ingress::Adding(AddingIngress::new(
             channel,
             self.settings.ingress_stream_id,
             self.settings.ingress_exclusive,
         ));
-        Ok(Action::Commit)
+        Ok(())
     }
 
-    fn channel_to_leader(&mut self, ingress_endpoints: &str) -> Result<String> {
+    fn channel_to_leader(&self, ingress_endpoints: &str) -> Result<String> {
         if self.settings.members.is_none() {
             return Ok(self.settings.ingress_channel.to_string());
         }
@@ -206,17 +211,37 @@ impl Session {
                 format!("new leader {} is not among the endpoints {ingress_endpoints}", self.leader_member_id);
             Error::new(ErrorKind::Protocol, message)
         })?;
-        let channel = channel_to(&self.settings.ingress_channel, leader);
-        self.settings.members = Some(members);
-        Ok(channel)
+        Ok(channel_to(&self.settings.ingress_channel, leader))
+    }
+
+    /// Notices that the leader's egress, or the whole media driver, is gone. Returns how much it did.
+    pub(super) fn check_connection(&mut self, egress: &mut Subscription) -> usize {
+        if let Some(why) = self.settings.end_of_aeron() {
+            self.machine.on_end(Reason::AeronClosed(why));
+            return 1;
+        }
+        let image = self.image.and_then(|image| image.correlation_id);
+        if !self.machine.uses_ingress() || image.is_none_or(|id| egress.has_image(id)) {
+            return 0;
+        }
+        self.machine.on_disconnected(self.settings.now(), &Reason::EgressLost);
+        self.drop_useless_ingress();
+        1
     }
 
     /// Gets on with the way to a new leader: adds the publication, and once it is connected says hello, so that a client with
-    /// nothing to send keeps its session. Returns how much it did.
+    /// nothing to send keeps its session; says it later too if that is wanted. Returns how much it did.
     pub(super) fn advance(&mut self) -> Result<usize> {
-        if self.machine.state() != State::AwaitNewLeaderConnection {
-            return Ok(0);
+        match self.machine.state() {
+            State::AwaitNewLeaderConnection => self.connect_to_new_leader(),
+            State::Connected if self.keep_alive.is_due(|| self.settings.now()) => {
+                Ok(usize::from(self.offer_keep_alive().is_ok()))
+            }
+            _ => Ok(0),
         }
+    }
+
+    fn connect_to_new_leader(&mut self) -> Result<usize> {
         match &mut self.ingress {
             Ingress::None => Ok(0),
             Ingress::Adding(adding) => match adding.poll(&self.settings.aeron) {

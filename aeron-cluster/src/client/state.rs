@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use super::change::{Reason, StateChange};
 use crate::aeron::OfferError;
 
 /// Where a client stands with its cluster. Mirrors `AeronCluster.State`, which Java does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum State {
     /// The session is open and the leader takes messages.
     Connected,
@@ -14,8 +16,11 @@ pub enum State {
     AwaitNewLeader,
     /// A new leader is named; nothing was sent to it yet.
     AwaitNewLeaderConnection,
-    /// The session is over; the client closes at the end of this poll.
+    /// The session is over; the next poll closes the client or lets it reconnect. No change to it is told: it goes with the one
+    /// that follows.
     PendingClose,
+    /// The session is lost, and the client opens a new one by itself. See [`Context::reconnect`](super::Context::reconnect).
+    Reconnecting,
     /// The client is closed.
     Closed,
 }
@@ -27,25 +32,37 @@ impl fmt::Display for State {
             Self::AwaitNewLeader => "AWAIT_NEW_LEADER",
             Self::AwaitNewLeaderConnection => "AWAIT_NEW_LEADER_CONNECTION",
             Self::PendingClose => "PENDING_CLOSE",
+            Self::Reconnecting => "RECONNECTING",
             Self::Closed => "CLOSED",
         })
     }
 }
 
-/// The state, until when it may last, and why it ended.
+/// The state, until when it may last, why it ended, and the changes that are still to be told.
 #[derive(Debug)]
 pub(super) struct StateMachine {
     state: State,
     deadline: Instant,
     message_timeout: Duration,
     new_leader_timeout: Duration,
-    end: Option<String>,
+    end: Option<Reason>,
+    /// What state the listener knows of.
+    told: State,
+    changes: Vec<StateChange>,
 }
 
 impl StateMachine {
-    /// The state of a session that was just opened.
-    pub(super) fn new(message_timeout: Duration, new_leader_timeout: Duration) -> Self {
-        Self { state: State::Connected, deadline: Instant::now(), message_timeout, new_leader_timeout, end: None }
+    /// The state of a session that was opened at `now`.
+    pub(super) fn new(message_timeout: Duration, new_leader_timeout: Duration, now: Instant) -> Self {
+        Self {
+            state: State::Connected,
+            deadline: now,
+            message_timeout,
+            new_leader_timeout,
+            end: None,
+            told: State::Connected,
+            changes: Vec::new(),
+        }
     }
 
     #[inline]
@@ -60,55 +77,87 @@ impl StateMachine {
     }
 
     /// Why the session ended.
-    pub(super) fn end(&self) -> Option<&str> {
-        self.end.as_deref()
+    pub(super) fn end(&self) -> Option<&Reason> {
+        self.end.as_ref()
+    }
+
+    /// The changes since the last call, in their order.
+    #[inline]
+    pub(super) fn take_changes(&mut self) -> Vec<StateChange> {
+        std::mem::take(&mut self.changes)
+    }
+
+    fn change(&mut self, state: State, reason: &Reason) {
+        self.state = state;
+        if state != State::PendingClose {
+            let change = StateChange { previous: self.told, current: state, reason: reason.clone() };
+            tracing::info!("cluster client: {change}");
+            self.told = state;
+            self.changes.push(change);
+        }
     }
 
     /// Takes the outcome of a send to the leader. Mirrors `AeronCluster.trackIngressPublicationResult`.
     #[inline]
     pub(super) fn on_send<T>(&mut self, outcome: &Result<T, OfferError>, now: impl FnOnce() -> Instant) {
         match (self.state, outcome) {
-            (State::AwaitNewLeaderConnection, Ok(_)) => self.state = State::Connected,
-            (State::Connected, Err(OfferError::NotConnected | OfferError::Closed)) => self.on_disconnected(now()),
-            (State::Connected, Err(OfferError::MaxPositionExceeded)) => {
-                self.on_end("the ingress publication reached its maximum position".to_owned());
+            (State::AwaitNewLeaderConnection, Ok(_)) => self.change(State::Connected, &Reason::LeaderReached),
+            (State::Connected, Err(error @ (OfferError::NotConnected | OfferError::Closed))) => {
+                self.on_disconnected(now(), &Reason::IngressLost(*error));
             }
+            (State::Connected, Err(OfferError::MaxPositionExceeded)) => self.on_end(Reason::MaxPositionExceeded),
             _ => {}
         }
     }
 
     /// The leader is lost: a publication or the egress image is gone.
-    pub(super) fn on_disconnected(&mut self, now: Instant) {
+    pub(super) fn on_disconnected(&mut self, now: Instant, reason: &Reason) {
         if self.uses_ingress() {
-            self.state = State::AwaitNewLeader;
             self.deadline = now + self.new_leader_timeout;
+            self.change(State::AwaitNewLeader, reason);
         }
     }
 
     /// The cluster named a new leader.
-    pub(super) fn on_new_leader(&mut self, now: Instant) {
-        self.state = State::AwaitNewLeaderConnection;
+    pub(super) fn on_new_leader(&mut self, leader_member_id: i32, leadership_term_id: i64, now: Instant) {
         self.deadline = now + self.message_timeout;
+        self.change(State::AwaitNewLeaderConnection, &Reason::NewLeader { leader_member_id, leadership_term_id });
     }
 
     /// The session is over.
-    pub(super) fn on_end(&mut self, why: String) {
+    pub(super) fn on_end(&mut self, why: Reason) {
         if !matches!(self.state, State::PendingClose | State::Closed) {
-            self.state = State::PendingClose;
+            self.change(State::PendingClose, &why);
             self.end = Some(why);
         }
     }
 
-    /// The client is closed.
-    pub(super) fn on_closed(&mut self) {
-        self.state = State::Closed;
-        self.end.get_or_insert_with(|| "it was closed by its owner".to_owned());
+    /// The session is lost, and a new one is to be opened.
+    pub(super) fn on_reconnecting(&mut self) {
+        if let Some(why) = self.end.take() {
+            self.change(State::Reconnecting, &why);
+        }
     }
 
-    /// Whether the client is to close now. Mirrors `AeronCluster.pollStateChanges`.
-    pub(super) fn is_to_close(&mut self, now: impl FnOnce() -> Instant) -> bool {
+    /// A new session was opened in place of the lost one.
+    pub(super) fn on_new_session(&mut self, new_leader_timeout: Duration, cluster_session_id: i64, previous: i64) {
+        self.new_leader_timeout = new_leader_timeout;
+        self.change(State::Connected, &Reason::NewSession { cluster_session_id, previous });
+    }
+
+    /// The client is closed.
+    pub(super) fn on_closed(&mut self) {
+        if self.state != State::Closed {
+            let why = self.end.take().unwrap_or(Reason::ClosedByOwner);
+            self.change(State::Closed, &why);
+            self.end = Some(why);
+        }
+    }
+
+    /// Whether the session is over, be it now. Mirrors `AeronCluster.pollStateChanges`.
+    pub(super) fn is_over(&mut self, now: impl FnOnce() -> Instant) -> bool {
         match self.state {
-            State::Connected | State::Closed => return false,
+            State::Connected | State::Reconnecting | State::Closed => return false,
             State::PendingClose => return true,
             State::AwaitNewLeader | State::AwaitNewLeaderConnection => {}
         }
@@ -116,8 +165,8 @@ impl StateMachine {
             return false;
         }
         self.on_end(match self.state {
-            State::AwaitNewLeader => format!("no new leader was named within {:?}", self.new_leader_timeout),
-            _ => format!("no message reached the new leader within {:?}", self.message_timeout),
+            State::AwaitNewLeader => Reason::NoNewLeader(self.new_leader_timeout),
+            _ => Reason::LeaderNotReached(self.message_timeout),
         });
         true
     }
@@ -133,7 +182,8 @@ mod tests {
     const TAKEN: Result<i64, OfferError> = Ok(64);
 
     fn connected() -> (StateMachine, Instant) {
-        (StateMachine::new(MESSAGE_TIMEOUT, NEW_LEADER_TIMEOUT), Instant::now())
+        let now = Instant::now();
+        (StateMachine::new(MESSAGE_TIMEOUT, NEW_LEADER_TIMEOUT, now), now)
     }
 
     #[test]
@@ -143,43 +193,43 @@ mod tests {
         assert_eq!(machine.state(), State::AwaitNewLeader);
         assert!(!machine.uses_ingress());
         let last_moment = start + NEW_LEADER_TIMEOUT - Duration::from_nanos(1);
-        assert!(!machine.is_to_close(|| last_moment));
+        assert!(!machine.is_over(|| last_moment));
         machine.on_send(&TAKEN, || start);
         assert_eq!(machine.state(), State::AwaitNewLeader, "a send to nobody means nothing");
-        assert!(machine.is_to_close(|| start + NEW_LEADER_TIMEOUT));
-        assert_eq!(machine.end(), Some("no new leader was named within 20s"));
+        assert!(machine.is_over(|| start + NEW_LEADER_TIMEOUT));
+        assert_eq!(machine.end(), Some(&Reason::NoNewLeader(NEW_LEADER_TIMEOUT)));
     }
 
     #[test]
     fn the_first_message_to_a_new_leader_connects() {
         let (mut machine, start) = connected();
         machine.on_send(&REFUSED, || start);
-        machine.on_new_leader(start);
+        machine.on_new_leader(2, 9, start);
         machine.on_send(&REFUSED, || start);
         assert_eq!(machine.state(), State::AwaitNewLeaderConnection);
         machine.on_send(&TAKEN, || start);
         assert_eq!(machine.state(), State::Connected);
-        assert!(!machine.is_to_close(|| start + NEW_LEADER_TIMEOUT));
+        assert!(!machine.is_over(|| start + NEW_LEADER_TIMEOUT));
     }
 
     #[test]
     fn a_new_leader_that_takes_nothing_ends_the_session() {
         let (mut machine, start) = connected();
-        machine.on_new_leader(start);
-        assert!(!machine.is_to_close(|| start));
-        assert!(machine.is_to_close(|| start + MESSAGE_TIMEOUT));
+        machine.on_new_leader(2, 9, start);
+        assert!(!machine.is_over(|| start));
+        assert!(machine.is_over(|| start + MESSAGE_TIMEOUT));
         assert_eq!(machine.state(), State::PendingClose);
     }
 
     #[test]
     fn a_leader_lost_twice_is_awaited_anew() {
         let (mut machine, start) = connected();
-        machine.on_new_leader(start);
+        machine.on_new_leader(2, 9, start);
         let later = start + MESSAGE_TIMEOUT / 2;
-        machine.on_disconnected(later);
+        machine.on_disconnected(later, &Reason::EgressLost);
         assert_eq!(machine.state(), State::AwaitNewLeader);
-        assert!(!machine.is_to_close(|| start + MESSAGE_TIMEOUT));
-        assert!(machine.is_to_close(|| later + NEW_LEADER_TIMEOUT));
+        assert!(!machine.is_over(|| start + MESSAGE_TIMEOUT));
+        assert!(machine.is_over(|| later + NEW_LEADER_TIMEOUT));
     }
 
     #[test]
@@ -191,8 +241,50 @@ mod tests {
         }
         machine.on_send(&Err::<i64, _>(OfferError::MaxPositionExceeded), || start);
         assert_eq!(machine.state(), State::PendingClose);
-        assert!(machine.is_to_close(|| start));
+        assert!(machine.is_over(|| start));
         machine.on_closed();
-        assert!(!machine.is_to_close(|| start));
+        assert!(!machine.is_over(|| start));
+    }
+
+    fn told(machine: &mut StateMachine) -> Vec<String> {
+        machine.take_changes().iter().map(StateChange::to_string).collect()
+    }
+
+    #[test]
+    fn every_change_is_told_with_its_reason_and_none_to_the_state_that_only_waits_for_the_next_poll() {
+        let (mut machine, start) = connected();
+        machine.on_send(&REFUSED, || start);
+        machine.on_new_leader(2, 9, start);
+        machine.on_send(&TAKEN, || start);
+        machine.on_end(Reason::ClosedByCluster("TIMEOUT".to_owned()));
+        machine.on_closed();
+        let expected = [
+            "CONNECTED -> AWAIT_NEW_LEADER: a send to the leader found the ingress not connected",
+            "AWAIT_NEW_LEADER -> AWAIT_NEW_LEADER_CONNECTION: member 2 leads in term 9",
+            "AWAIT_NEW_LEADER_CONNECTION -> CONNECTED: the new leader took a message",
+            "CONNECTED -> CLOSED: the cluster closed the session: \"TIMEOUT\"",
+        ];
+        assert_eq!(told(&mut machine), expected);
+        assert_eq!(told(&mut machine), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_lost_session_is_replaced_and_has_no_end() {
+        let (mut machine, start) = connected();
+        machine.on_end(Reason::MaxPositionExceeded);
+        machine.on_reconnecting();
+        assert!(!machine.is_over(|| start + 1000 * NEW_LEADER_TIMEOUT), "reconnecting has limits of its own");
+        assert_eq!((machine.end(), machine.uses_ingress()), (None, false));
+        machine.on_new_session(MESSAGE_TIMEOUT, 8, 7);
+        machine.on_send(&REFUSED, || start);
+        assert!(machine.is_over(|| start + MESSAGE_TIMEOUT), "the new session has a time-out of its own");
+        machine.on_closed();
+        let expected = [
+            "CONNECTED -> RECONNECTING: the ingress publication reached its maximum position",
+            "RECONNECTING -> CONNECTED: session 8 was opened in place of session 7",
+            "CONNECTED -> AWAIT_NEW_LEADER: a send to the leader found the ingress not connected",
+            "AWAIT_NEW_LEADER -> CLOSED: no new leader was named within 5s",
+        ];
+        assert_eq!(told(&mut machine), expected);
     }
 }

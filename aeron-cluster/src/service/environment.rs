@@ -1,15 +1,14 @@
 //! The settings of a container from the environment, under Java's names in the C driver's style.
 
 use std::ffi::OsString;
-use std::str::FromStr;
-use std::time::Duration;
 
 use super::Context;
 use crate::aeron::{
     BackoffIdleStrategy, BusySpinIdleStrategy, IdleStrategy, NoOpIdleStrategy, SleepingIdleStrategy,
     YieldingIdleStrategy,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::environment::{self, Set, duration, flag, length, number};
+use crate::error::Result;
 
 impl Context {
     /// Java's defaults, with what the environment says instead.
@@ -24,27 +23,17 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) naming the variable, its value and what it may be.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) naming the variable, its value and what it may be.
     pub fn from_env() -> Result<Self> {
         Self::from_lookup(std::env::var_os)
     }
 
     fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self> {
-        let mut context = Context::new();
-        for (name, set) in VARIABLES {
-            let Some(value) = lookup(name).filter(|value| !value.is_empty()) else { continue };
-            context = value.to_str().ok_or("UTF-8").and_then(|text| set(context, text)).map_err(|expected| {
-                Error::new(ErrorKind::InvalidArgument, format!("{name} must be {expected}: {value:?}"))
-            })?;
-        }
-        Ok(context)
+        environment::read(Context::new(), VARIABLES, lookup)
     }
 }
 
-/// Takes a value over, or says what it must be.
-type Set = fn(Context, &str) -> Result<Context, &'static str>;
-
-const VARIABLES: &[(&str, Set)] = &[
+const VARIABLES: &[(&str, Set<Context>)] = &[
     ("AERON_DIR", |context, value| Ok(context.aeron_directory_name(value))),
     ("AERON_CLUSTER_DIR", |context, value| Ok(context.cluster_directory_name(value))),
     ("AERON_CLUSTER_MARK_FILE_DIR", |context, value| Ok(context.mark_file_dir(value))),
@@ -74,38 +63,6 @@ const VARIABLES: &[(&str, Set)] = &[
     ("AERON_ARCHIVE_LOCAL_CONTROL_CHANNEL", |context, value| Ok(context.archive_control_channel(value))),
     ("AERON_ARCHIVE_LOCAL_CONTROL_STREAM_ID", |context, value| Ok(context.archive_control_stream_id(number(value)?))),
 ];
-
-fn number<T: FromStr>(value: &str) -> Result<T, &'static str> {
-    value.parse().map_err(|_| "a whole number in range")
-}
-
-fn flag(value: &str) -> Result<bool, &'static str> {
-    match value {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err("true or false"),
-    }
-}
-
-/// A number with a unit behind it: the unit with the number of its own that multiplies.
-fn with_unit(value: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let suffix = value[digits.len()..].to_ascii_lowercase();
-    let (_, factor) = units.iter().find(|(unit, _)| *unit == suffix)?;
-    digits.parse::<u64>().ok()?.checked_mul(*factor)
-}
-
-fn length(value: &str) -> Result<usize, &'static str> {
-    with_unit(value, &[("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)])
-        .and_then(|length| usize::try_from(length).ok())
-        .ok_or("a length such as 4096, 64k, 1m or 1g")
-}
-
-fn duration(value: &str) -> Result<Duration, &'static str> {
-    with_unit(value, &[("", 1), ("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)])
-        .map(Duration::from_nanos)
-        .ok_or("a duration such as 500ns, 10us, 100ms or 1s")
-}
 
 type MakeIdleStrategy = fn() -> Box<dyn IdleStrategy + Send>;
 
@@ -197,13 +154,5 @@ mod tests {
     #[test]
     fn an_empty_variable_is_no_variable() {
         assert!(format!("{:?}", context(&[("AERON_CLUSTER_ID", "")]).unwrap()).contains("cluster_id: 0"));
-    }
-
-    #[test]
-    fn units_are_those_of_java() {
-        assert_eq!(length("64K"), Ok(65_536));
-        assert_eq!(length("k"), Err("a length such as 4096, 64k, 1m or 1g"));
-        assert_eq!(duration("7"), Ok(Duration::from_nanos(7)));
-        assert_eq!(duration("3us"), Ok(Duration::from_micros(3)));
     }
 }

@@ -1,0 +1,97 @@
+//! Opening a new session in place of a lost one.
+
+use std::time::Instant;
+
+use super::change::Reason;
+use super::connecting::{Connected, Connecting};
+use super::reconnect::{Backoff, Reconnect};
+use super::settings::Settings;
+use crate::error::{Error, ErrorKind};
+
+/// How far a client that lost its session has come.
+enum Phase {
+    /// The session is open.
+    Healthy,
+    /// It is lost, and the next attempt is due then.
+    Waiting(Instant),
+    Connecting(Box<Connecting>),
+}
+
+/// What has come of it.
+pub(super) enum Progress {
+    /// Nothing to tell, and how much was done.
+    Work(usize),
+    Opened(Box<Connected>),
+    /// There is to be no further attempt.
+    GaveUp(Reason),
+}
+
+/// Opens new sessions in place of lost ones.
+pub(super) struct Healing {
+    backoff: Backoff,
+    phase: Phase,
+}
+
+impl Healing {
+    /// For a session that was opened at `now`.
+    pub(super) fn new(policy: Reconnect, now: Instant) -> Self {
+        Self { backoff: Backoff::new(policy, now), phase: Phase::Healthy }
+    }
+
+    /// The session is lost.
+    pub(super) fn on_loss(&mut self, now: Instant) {
+        self.phase = Phase::Waiting(now + self.backoff.on_loss(now));
+    }
+
+    /// Lets go of all that is under way.
+    pub(super) fn stop(&mut self) {
+        self.phase = Phase::Healthy;
+    }
+
+    /// Gets on with it. Does not wait, except that a new Aeron client is started where the old one is closed.
+    pub(super) fn poll(&mut self, settings: &mut Settings) -> Progress {
+        let outcome = match &mut self.phase {
+            Phase::Healthy => return Progress::Work(0),
+            Phase::Waiting(due) if settings.now() < *due => return Progress::Work(0),
+            Phase::Waiting(_) => {
+                self.backoff.on_attempt();
+                settings.renew_aeron().map(|()| {
+                    self.phase = Phase::Connecting(Box::new(Connecting::new(settings)));
+                    None
+                })
+            }
+            Phase::Connecting(connecting) => {
+                let before = connecting.state();
+                let outcome = connecting.poll(settings);
+                if matches!(outcome, Ok(None)) && connecting.state() == before {
+                    return Progress::Work(0);
+                }
+                outcome
+            }
+        };
+        match outcome {
+            Ok(None) => Progress::Work(1),
+            Ok(Some(connected)) => {
+                self.phase = Phase::Healthy;
+                self.backoff.on_opened(settings.now());
+                Progress::Opened(Box::new(connected))
+            }
+            Err(error) => self.on_failure(error, settings),
+        }
+    }
+
+    fn on_failure(&mut self, error: Error, settings: &Settings) -> Progress {
+        let (attempts, now) = (self.backoff.attempts(), settings.now());
+        tracing::warn!(attempts, "cannot open a new session with the cluster: {error}");
+        self.phase = Phase::Healthy;
+        let is_final =
+            error.kind() == ErrorKind::Authentication || (settings.end_of_aeron().is_some() && !settings.owns_aeron());
+        match if is_final { None } else { self.backoff.on_failure(now) } {
+            Some(delay) => {
+                self.phase = Phase::Waiting(now + delay);
+                Progress::Work(1)
+            }
+            None => Progress::GaveUp(Reason::GaveUp { attempts, error }),
+        }
+    }
+}

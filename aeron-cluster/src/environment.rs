@@ -1,0 +1,74 @@
+//! Settings from the environment, under Java's names in the C driver's style.
+
+use std::ffi::OsString;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Takes a value over into a context, or says what it must be.
+pub(crate) type Set<C> = fn(C, &str) -> Result<C, &'static str>;
+
+/// Changes `context` by what `lookup` knows of `variables`. An empty variable counts as one that is not there.
+pub(crate) fn read<C>(
+    mut context: C,
+    variables: &[(&'static str, Set<C>)],
+    lookup: impl Fn(&'static str) -> Option<OsString>,
+) -> Result<C> {
+    for (name, set) in variables {
+        let Some(value) = lookup(name).filter(|value| !value.is_empty()) else { continue };
+        context = value.to_str().ok_or("UTF-8").and_then(|text| set(context, text)).map_err(|expected| {
+            Error::new(ErrorKind::InvalidArgument, format!("{name} must be {expected}: {value:?}"))
+        })?;
+    }
+    Ok(context)
+}
+
+/// A whole number.
+pub(crate) fn number<T: FromStr>(value: &str) -> Result<T, &'static str> {
+    value.parse().map_err(|_| "a whole number in range")
+}
+
+/// `true` or `false`.
+pub(crate) fn flag(value: &str) -> Result<bool, &'static str> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("true or false"),
+    }
+}
+
+/// A number with a unit behind it: the unit with the number of its own that multiplies.
+fn with_unit(value: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let suffix = value[digits.len()..].to_ascii_lowercase();
+    let (_, factor) = units.iter().find(|(unit, _)| *unit == suffix)?;
+    digits.parse::<u64>().ok()?.checked_mul(*factor)
+}
+
+/// A length in bytes.
+pub(crate) fn length(value: &str) -> Result<usize, &'static str> {
+    with_unit(value, &[("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)])
+        .and_then(|length| usize::try_from(length).ok())
+        .ok_or("a length such as 4096, 64k, 1m or 1g")
+}
+
+/// A duration, in nanoseconds where it has no unit.
+pub(crate) fn duration(value: &str) -> Result<Duration, &'static str> {
+    with_unit(value, &[("", 1), ("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)])
+        .map(Duration::from_nanos)
+        .ok_or("a duration such as 500ns, 10us, 100ms or 1s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_those_of_java() {
+        assert_eq!(length("64K"), Ok(65_536));
+        assert_eq!(length("k"), Err("a length such as 4096, 64k, 1m or 1g"));
+        assert_eq!(duration("7"), Ok(Duration::from_nanos(7)));
+        assert_eq!(duration("3us"), Ok(Duration::from_micros(3)));
+    }
+}
