@@ -40,6 +40,13 @@ pub(crate) trait Registration {
     /// `registering` must come from `start` of the same kind and have had no answer yet; after an answer it is C's.
     unsafe fn poll(out: *mut *mut Self::Native, registering: *mut Registering) -> i32;
 
+    /// The id under which it is registered.
+    ///
+    /// # Safety
+    ///
+    /// As `poll`.
+    unsafe fn registration_id(registering: *mut Registering) -> i64;
+
     /// Gives the registration up; what was added by then is removed.
     ///
     /// # Safety
@@ -70,6 +77,7 @@ pub struct AsyncAdd<T> {
     registering: Option<NonNull<Registering>>,
     client: Arc<ClientInner>,
     name: String,
+    registration_id: i64,
     poll: Poll<T>,
     cancel: Cancel,
     added: PhantomData<fn() -> T>,
@@ -88,14 +96,22 @@ impl<T> AsyncAdd<T> {
             let error = last_error(format!("cannot add {name}"));
             return Err(if client.is_closed() { closed(client, &name) } else { error });
         }
+        // SAFETY: it was started and had no answer yet.
+        let registration_id = unsafe { R::registration_id(raw) };
         Ok(AsyncAdd {
             registering: NonNull::new(raw),
             client: Arc::clone(client),
             name,
+            registration_id,
             poll: poll_as::<R>,
             cancel: R::cancel,
             added: PhantomData,
         })
+    }
+
+    /// The id of the registration with the driver, which what is added has too.
+    pub fn registration_id(&self) -> i64 {
+        self.registration_id
     }
 
     /// Asks whether the driver has answered. Does not block.

@@ -7,7 +7,8 @@ use aeron_sys as sys;
 
 use super::async_add::AsyncAdd;
 use super::context::Context;
-use super::counters::{Counter, CounterSpec, CountersReader};
+use super::counter::{Counter, CounterSpec};
+use super::counters::{CountersReader, Owner};
 use super::exclusive_publication::ExclusivePublication;
 use super::handle::ClientInner;
 use super::invoker::Turn;
@@ -25,6 +26,8 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone)]
 pub struct Aeron {
     inner: Arc<ClientInner>,
+    /// The same, for those who read its counters.
+    owner: Owner,
 }
 
 impl Aeron {
@@ -43,7 +46,8 @@ impl Aeron {
     }
 
     pub(super) fn from_inner(inner: Arc<ClientInner>) -> Self {
-        Aeron { inner }
+        let owner: Owner = Arc::<ClientInner>::clone(&inner);
+        Aeron { inner, owner }
     }
 
     /// The driver's directory.
@@ -173,12 +177,43 @@ impl Aeron {
     ///
     /// As [`add_publication`](Self::add_publication).
     pub fn add_counter(&self, type_id: i32, key: &[u8], label: &str) -> Result<Counter> {
-        AsyncAdd::start(&self.inner, CounterSpec::new(type_id, key, label)?)?.wait()
+        self.async_add_counter(type_id, key, label)?.wait()
+    }
+
+    /// As [`add_counter`](Self::add_counter), without waiting.
+    pub fn async_add_counter(&self, type_id: i32, key: &[u8], label: &str) -> Result<AsyncAdd<Counter>> {
+        AsyncAdd::start(&self.inner, CounterSpec::new(type_id, key, label, None)?)
+    }
+
+    /// Adds a counter that nobody owns and nobody can remove, or finds the one of this type and registration id, and waits for the
+    /// driver's answer. Mirrors `Aeron.addStaticCounter`.
+    ///
+    /// # Blocking and errors
+    ///
+    /// As [`add_counter`](Self::add_counter).
+    pub fn add_static_counter(&self, type_id: i32, key: &[u8], label: &str, registration_id: i64) -> Result<Counter> {
+        self.async_add_static_counter(type_id, key, label, registration_id)?.wait()
+    }
+
+    /// As [`add_static_counter`](Self::add_static_counter), without waiting.
+    pub fn async_add_static_counter(
+        &self,
+        type_id: i32,
+        key: &[u8],
+        label: &str,
+        registration_id: i64,
+    ) -> Result<AsyncAdd<Counter>> {
+        AsyncAdd::start(&self.inner, CounterSpec::new(type_id, key, label, Some(registration_id))?)
     }
 
     /// All counters of the driver and its clients, to read.
     pub fn counters(&self) -> CountersReader<'_> {
-        CountersReader::new(&self.inner)
+        // SAFETY: the client is live; its reader belongs to it and lives as long (aeronc.h), as does the mapped CnC file.
+        unsafe { CountersReader::new(&self.owner, sys::aeron_counters_reader(self.inner.ptr())) }
+    }
+
+    pub(super) fn share(&self) -> Arc<ClientInner> {
+        Arc::clone(&self.inner)
     }
 
     /// The C client, for C code in the same process. It lives as long as this value or any handle; never close it.

@@ -8,15 +8,11 @@ use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
 use aeron_sys as sys;
 
-use super::async_add::{Registering, Registration};
-use super::handle::{ClientInner, Handle, Native};
-use super::native_error::check;
-use crate::error::{Error, ErrorKind, Result};
-
 const RECORD_ALLOCATED: i32 = 1;
+const RECORD_RECLAIMED: i32 = -1;
 /// The longest key and label of a counter, in bytes (`AERON_COUNTER_MAX_KEY_LENGTH`, `AERON_COUNTER_MAX_LABEL_LENGTH`).
-const MAX_KEY_LENGTH: usize = 112;
-const MAX_LABEL_LENGTH: usize = 380;
+pub(super) const MAX_KEY_LENGTH: usize = 112;
+pub(super) const MAX_LABEL_LENGTH: usize = 380;
 /// Lengths of a counter's records in the CnC file.
 const VALUE_LENGTH: usize = 128;
 const METADATA_LENGTH: usize = 512;
@@ -39,26 +35,41 @@ pub struct CounterView<'a> {
     pub label: &'a str,
 }
 
+/// Whether there is a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CounterState {
+    /// There never was one with this id.
+    Unused,
+    /// It is there.
+    Allocated,
+    /// It was removed, and its id may be used again.
+    Reclaimed,
+}
+
+/// What the counters are read through: it keeps their file mapped.
+pub(super) type Owner = Arc<dyn std::any::Any + Send + Sync>;
+
 /// Reads the counters of a driver and of its clients. Mirrors `org.agrona.concurrent.status.CountersReader`.
 ///
 /// Nothing here blocks. Ids outside the driver's range read as "not there".
 #[derive(Clone, Copy)]
 pub struct CountersReader<'a> {
-    client: &'a Arc<ClientInner>,
+    owner: &'a Owner,
     raw: *mut sys::aeron_counters_reader_t,
 }
 
 impl<'a> CountersReader<'a> {
-    pub(super) fn new(client: &'a Arc<ClientInner>) -> Self {
-        // SAFETY: the client is live; its reader belongs to it and lives as long (aeronc.h).
-        let raw = unsafe { sys::aeron_counters_reader(client.ptr()) };
-        CountersReader { client, raw }
+    /// # Safety
+    ///
+    /// `raw` must live as long as what `owner` holds, and so must the file that it reads stay mapped.
+    pub(super) unsafe fn new(owner: &'a Owner, raw: *mut sys::aeron_counters_reader_t) -> Self {
+        CountersReader { owner, raw }
     }
 
     /// Calls `handler` for every counter in use, in the order of their ids.
     pub fn for_each<F: FnMut(&CounterView<'_>)>(&self, mut handler: F) {
         let mut slot = (&mut handler, None);
-        // SAFETY: the reader lives as long as `client`; the slot lives across the call.
+        // SAFETY: the reader lives as long as `owner`; the slot lives across the call.
         unsafe {
             sys::aeron_counters_reader_foreach_counter(
                 self.raw,
@@ -84,14 +95,14 @@ impl<'a> CountersReader<'a> {
 
     /// The value of a counter; `None` if there is no such counter now.
     pub fn value(&self, id: i32) -> Option<i64> {
-        // SAFETY: the cell lives as long as `client` (see `value_record`).
+        // SAFETY: the cell lives as long as `owner` (see `value_record`).
         self.is_allocated(id).then(|| unsafe { self.value_record(id, VALUE_OFFSET).as_ref() }.load(Ordering::Acquire))
     }
 
     /// The registration id of a counter, by which it can be told from a later one with the same id.
     pub fn registration_id(&self, id: i32) -> Option<i64> {
         let mut registration_id = 0;
-        // SAFETY: the reader lives as long as `client`; the id is in range, so C writes the value.
+        // SAFETY: the reader lives as long as `owner`; the id is in range, so C writes the value.
         let result = self.is_allocated(id).then(|| unsafe {
             sys::aeron_counters_reader_counter_registration_id(self.raw, id, &mut registration_id)
         })?;
@@ -108,9 +119,86 @@ impl<'a> CountersReader<'a> {
         (result == 0).then_some(owner_id)
     }
 
+    /// The id of what a counter belongs to, such as an image or a subscription; 0 if it is nothing.
+    pub fn reference_id(&self, id: i32) -> Option<i64> {
+        let mut reference_id = 0;
+        // SAFETY: as in `registration_id`.
+        let result = self
+            .is_allocated(id)
+            .then(|| unsafe { sys::aeron_counters_reader_counter_reference_id(self.raw, id, &mut reference_id) })?;
+        (result == 0).then_some(reference_id)
+    }
+
+    /// What a counter counts.
+    pub fn type_id(&self, id: i32) -> Option<i32> {
+        let mut type_id = 0;
+        // SAFETY: as in `registration_id`.
+        let result = self
+            .is_allocated(id)
+            .then(|| unsafe { sys::aeron_counters_reader_counter_type_id(self.raw, id, &mut type_id) })?;
+        (result == 0).then_some(type_id)
+    }
+
+    /// The key of a counter, of the length that all keys have: 112 bytes.
+    pub fn key(&self, id: i32) -> Option<[u8; MAX_KEY_LENGTH]> {
+        let mut key: *mut u8 = std::ptr::null_mut();
+        // SAFETY: as in `registration_id`; what C gives is within the mapped CnC file, with room for the longest key.
+        self.is_allocated(id).then(|| unsafe {
+            (sys::aeron_counters_reader_metadata_key(self.raw, id, &mut key) == 0)
+                .then(|| key.cast::<[u8; MAX_KEY_LENGTH]>().read())
+        })?
+    }
+
+    /// The label of a counter.
+    pub fn label(&self, id: i32) -> Option<String> {
+        let mut text = [0u8; MAX_LABEL_LENGTH];
+        // SAFETY: as in `registration_id`; C writes at most the given length.
+        let length = self.is_allocated(id).then(|| unsafe {
+            sys::aeron_counters_reader_counter_label(self.raw, id, text.as_mut_ptr().cast(), text.len())
+        })?;
+        let length = usize::try_from(length).ok()?.min(text.len());
+        Some(String::from_utf8_lossy(&text[..length]).into_owned())
+    }
+
+    /// Whether there is, or was, a counter with this id. `None` for an id that there cannot be.
+    pub fn state(&self, id: i32) -> Option<CounterState> {
+        // SAFETY: the cell lives as long as `owner` (see `state_record`).
+        let state = self.in_range(id).then(|| unsafe { self.state_record(id).as_ref() }.load(Ordering::Acquire))?;
+        Some(match state {
+            RECORD_ALLOCATED => CounterState::Allocated,
+            RECORD_RECLAIMED => CounterState::Reclaimed,
+            _ => CounterState::Unused,
+        })
+    }
+
+    /// From when on the id of a removed counter may be used again, in milliseconds since the epoch; `i64::MAX` for one that is there.
+    pub fn free_for_reuse_deadline_ms(&self, id: i32) -> Option<i64> {
+        let mut deadline_ms = 0;
+        // SAFETY: as in `registration_id`.
+        let result = self.in_range(id).then(|| unsafe {
+            sys::aeron_counters_reader_free_for_reuse_deadline_ms(self.raw, id, &mut deadline_ms)
+        })?;
+        (result == 0).then_some(deadline_ms)
+    }
+
+    /// The counter in use with this type and registration id.
+    pub fn find_by_registration_id(&self, type_id: i32, registration_id: i64) -> Option<i32> {
+        // SAFETY: the reader lives as long as `owner`.
+        let id = unsafe {
+            sys::aeron_counters_reader_find_by_type_id_and_registration_id(self.raw, type_id, registration_id)
+        };
+        (id >= 0).then_some(id)
+    }
+
+    /// The highest id that a counter can have.
+    pub fn max_counter_id(&self) -> i32 {
+        // SAFETY: the reader lives as long as `owner`.
+        unsafe { sys::aeron_counters_reader_max_counter_id(self.raw) }
+    }
+
     /// Whether there is a counter with this id now.
     pub fn is_allocated(&self, id: i32) -> bool {
-        // SAFETY: the cell lives as long as `client` (see `state_record`).
+        // SAFETY: the cell lives as long as `owner` (see `state_record`).
         self.in_range(id) && unsafe { self.state_record(id).as_ref() }.load(Ordering::Acquire) == RECORD_ALLOCATED
     }
 
@@ -123,18 +211,17 @@ impl<'a> CountersReader<'a> {
             value: self.value_record(id, VALUE_OFFSET),
             registration: self.value_record(id, REGISTRATION_ID_OFFSET),
             state: self.state_record(id),
-            _client: Arc::clone(self.client),
+            _owner: Arc::clone(self.owner),
         })
     }
 
     fn in_range(&self, id: i32) -> bool {
-        // SAFETY: the reader lives as long as `client`.
-        id >= 0 && id <= unsafe { sys::aeron_counters_reader_max_counter_id(self.raw) }
+        (0..=self.max_counter_id()).contains(&id)
     }
 
     fn buffers(&self) -> sys::aeron_counters_reader_buffers_t {
         let mut buffers = MaybeUninit::zeroed();
-        // SAFETY: the reader lives as long as `client`; the struct is plain C data for which zero is a value.
+        // SAFETY: the reader lives as long as `owner`; the struct is plain C data for which zero is a value.
         unsafe {
             sys::aeron_counters_reader_get_buffers(self.raw, buffers.as_mut_ptr());
             buffers.assume_init()
@@ -160,7 +247,7 @@ impl<'a> CountersReader<'a> {
 
 impl std::fmt::Debug for CountersReader<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CountersReader").field("dir", &self.client.dir).finish()
+        f.debug_struct("CountersReader").field("max_counter_id", &self.max_counter_id()).finish()
     }
 }
 
@@ -202,7 +289,7 @@ unsafe extern "C" fn visit<F: FnMut(&CounterView<'_>)>(
     }
 }
 
-/// A counter of anybody's, to read again and again. Send and Sync; keeps its client alive. Mirrors
+/// A counter of anybody's, to read again and again. Send and Sync; keeps its client, or the driver's file, open. Mirrors
 /// `io.aeron.status.ReadableCounter`.
 pub struct ReadableCounter {
     id: i32,
@@ -211,10 +298,10 @@ pub struct ReadableCounter {
     registration: NonNull<AtomicI64>,
     state: NonNull<AtomicI32>,
     // Keeps the CnC file mapped, which the three pointers above point into.
-    _client: Arc<ClientInner>,
+    _owner: Owner,
 }
 
-// SAFETY: the cells are atomic and stay mapped as long as the client that this value keeps.
+// SAFETY: the cells are atomic and stay mapped as long as what this value keeps.
 unsafe impl Send for ReadableCounter {}
 // SAFETY: as above.
 unsafe impl Sync for ReadableCounter {}
@@ -233,13 +320,13 @@ impl ReadableCounter {
     /// The value now, whether or not the counter is still there.
     #[inline]
     pub fn get(&self) -> i64 {
-        // SAFETY: the cell stays mapped as long as `_client`.
+        // SAFETY: the cell stays mapped as long as `_owner`.
         unsafe { self.value.as_ref() }.load(Ordering::Acquire)
     }
 
     /// Whether the counter is gone; its id may be in use for another by now.
     pub fn is_closed(&self) -> bool {
-        // SAFETY: the cells stay mapped as long as `_client`.
+        // SAFETY: the cells stay mapped as long as `_owner`.
         let (state, registration) = unsafe { (self.state.as_ref(), self.registration.as_ref()) };
         state.load(Ordering::Acquire) != RECORD_ALLOCATED
             || registration.load(Ordering::Acquire) != self.registration_id
@@ -253,145 +340,5 @@ impl std::fmt::Debug for ReadableCounter {
             .field("registration_id", &self.registration_id)
             .field("value", &self.get())
             .finish()
-    }
-}
-
-/// A counter of this client. Send and Sync; removed when dropped. Mirrors `io.aeron.Counter` and `aeron_counter_t`.
-pub struct Counter {
-    handle: Handle<sys::aeron_counter_t>,
-    value: NonNull<i64>,
-    id: i32,
-    registration_id: i64,
-}
-
-// SAFETY: all access to the value is atomic; closing takes the value itself.
-unsafe impl Send for Counter {}
-// SAFETY: as above.
-unsafe impl Sync for Counter {}
-
-impl Native for sys::aeron_counter_t {
-    unsafe fn close(raw: *mut Self) {
-        // SAFETY: by the trait's contract.
-        unsafe { sys::aeron_counter_close(raw, None, std::ptr::null_mut()) };
-    }
-}
-
-impl Counter {
-    /// The counter's id.
-    pub fn id(&self) -> i32 {
-        self.id
-    }
-
-    /// The counter's registration id.
-    pub fn registration_id(&self) -> i64 {
-        self.registration_id
-    }
-
-    /// The value now.
-    pub fn get(&self) -> i64 {
-        self.cell().load(Ordering::Acquire)
-    }
-
-    /// Sets the value, in order with what was written before.
-    pub fn set(&self, value: i64) {
-        self.cell().store(value, Ordering::Release);
-    }
-
-    /// Adds 1 and returns what was there before.
-    pub fn increment(&self) -> i64 {
-        self.cell().fetch_add(1, Ordering::AcqRel)
-    }
-
-    /// Raises the value to `value` if that is more.
-    pub fn propose_max(&self, value: i64) {
-        self.cell().fetch_max(value, Ordering::AcqRel);
-    }
-
-    /// Whether the client ended, and with it this counter.
-    pub fn is_closed(&self) -> bool {
-        // SAFETY: the counter is live as long as the handle.
-        unsafe { sys::aeron_counter_is_closed(self.handle.ptr()) }
-    }
-
-    fn cell(&self) -> &AtomicI64 {
-        // SAFETY: the cell lies in the mapped CnC file, aligned to 8, and stays mapped as long as the client that the
-        // handle keeps. Everyone accesses it atomically.
-        unsafe { AtomicI64::from_ptr(self.value.as_ptr()) }
-    }
-}
-
-impl std::fmt::Debug for Counter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Counter").field("id", &self.id).field("value", &self.get()).finish()
-    }
-}
-
-/// What the driver needs to know to add a counter.
-pub(super) struct CounterSpec<'a> {
-    type_id: i32,
-    key: &'a [u8],
-    label: &'a str,
-}
-
-impl<'a> CounterSpec<'a> {
-    pub(super) fn new(type_id: i32, key: &'a [u8], label: &'a str) -> Result<Self> {
-        let too_long = |what: &str, length: usize, limit: usize| {
-            Error::new(ErrorKind::InvalidArgument, format!("counter {what} has {length} bytes, at most {limit}"))
-        };
-        if key.len() > MAX_KEY_LENGTH {
-            return Err(too_long("key", key.len(), MAX_KEY_LENGTH));
-        }
-        if label.len() > MAX_LABEL_LENGTH {
-            return Err(too_long("label", label.len(), MAX_LABEL_LENGTH));
-        }
-        Ok(CounterSpec { type_id, key, label })
-    }
-}
-
-impl Registration for CounterSpec<'_> {
-    type Native = sys::aeron_counter_t;
-    type Added = Counter;
-
-    unsafe fn start(&self, out: *mut *mut Registering, client: *mut sys::aeron_t) -> i32 {
-        // SAFETY: by the trait's contract; C copies key and label.
-        unsafe {
-            sys::aeron_async_add_counter(
-                out,
-                client,
-                self.type_id,
-                self.key.as_ptr(),
-                self.key.len(),
-                self.label.as_ptr().cast(),
-                self.label.len(),
-            )
-        }
-    }
-
-    unsafe fn poll(out: *mut *mut Self::Native, registering: *mut Registering) -> i32 {
-        // SAFETY: by the trait's contract.
-        unsafe { sys::aeron_async_add_counter_poll(out, registering) }
-    }
-
-    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering) -> i32 {
-        // SAFETY: by the trait's contract.
-        unsafe { sys::aeron_async_add_counter_cancel(client, registering) }
-    }
-
-    unsafe fn wrap(native: NonNull<Self::Native>, client: Arc<ClientInner>) -> Result<Counter> {
-        // SAFETY: by the trait's contract.
-        let handle = unsafe { Handle::new(native, client) };
-        let mut raw = MaybeUninit::<sys::aeron_counter_constants_t>::zeroed();
-        // SAFETY: the counter is live; the struct is plain C data for which zero is a value.
-        let (raw, value) = unsafe {
-            check(sys::aeron_counter_constants(handle.ptr(), raw.as_mut_ptr()), "cannot read a counter")?;
-            (raw.assume_init(), sys::aeron_counter_addr(handle.ptr()))
-        };
-        let value = NonNull::new(value)
-            .ok_or_else(|| Error::new(ErrorKind::Native, "the C client gave a counter without a value"))?;
-        Ok(Counter { handle, value, id: raw.counter_id, registration_id: raw.registration_id })
-    }
-
-    fn name(&self) -> String {
-        format!("counter {:?} type {}", self.label, self.type_id)
     }
 }

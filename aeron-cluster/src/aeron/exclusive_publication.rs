@@ -9,12 +9,16 @@ use std::sync::Arc;
 use aeron_sys as sys;
 
 use super::async_add::{Registering, Registration};
+use super::block::check_block;
+use super::channel_status::{ChannelStatus, local_addresses};
 use super::channel_uri::native_channel;
 use super::claim::BufferClaim;
+use super::client::Aeron;
 use super::handle::{ClientInner, Handle, Native};
 use super::native_error::check;
 use super::offer::{OfferError, position};
 use super::publication::{PublicationConstants, constant_queries};
+use super::reserved_value::with_supplier;
 use crate::error::Result;
 
 /// Sends messages on a stream of a channel, from one thread at a time and with a session of its own.
@@ -74,6 +78,33 @@ impl ExclusivePublication {
         })
     }
 
+    /// As [`offer`](Self::offer), with a reserved value for the header of each fragment: `supplier` is given the frame, header
+    /// included, when all else of it is written. A panic in it is resumed when the message is sent.
+    pub fn offer_with_reserved_value(
+        &mut self,
+        message: &[u8],
+        supplier: impl FnMut(&[u8]) -> i64,
+    ) -> Result<i64, OfferError> {
+        // SAFETY: as in `offer`; the supplier and what it is given live across the call, and C keeps neither.
+        with_supplier(supplier, |native, clientd| unsafe {
+            sys::aeron_exclusive_publication_offer(self.handle.ptr(), message.as_ptr(), message.len(), native, clientd)
+        })
+    }
+
+    /// As [`offer_vectored`](Self::offer_vectored), with a reserved value for the header of each fragment, as in
+    /// [`offer_with_reserved_value`](Self::offer_with_reserved_value).
+    pub fn offer_vectored_with_reserved_value(
+        &mut self,
+        pieces: &[IoSlice<'_>],
+        supplier: impl FnMut(&[u8]) -> i64,
+    ) -> Result<i64, OfferError> {
+        // SAFETY: as in `offer_vectored` and `offer_with_reserved_value`.
+        with_supplier(supplier, |native, clientd| unsafe {
+            let (first, count) = (pieces.as_ptr().cast_mut().cast(), pieces.len());
+            sys::aeron_exclusive_publication_offerv(self.handle.ptr(), first, count, native, clientd)
+        })
+    }
+
     /// Claims space for a message of `length` bytes, to be written in place. At most
     /// [`max_payload_length`](Self::max_payload_length). Mirrors `ExclusivePublication.tryClaim`.
     #[inline]
@@ -85,6 +116,41 @@ impl ExclusivePublication {
         let position = position(result)?;
         // SAFETY: filled, and bound to this borrow of the publication.
         Ok(unsafe { BufferClaim::from_raw(claim.assume_init(), position) })
+    }
+
+    /// Sends frames as they are, headers included: a [`Block`](super::Block) of another stream, with this one's session, stream, term and
+    /// offsets. All of the block goes into the current term. Mirrors `ExclusivePublication.offerBlock`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](OfferError::InvalidArgument) also for a block that is not whole frames one behind the other, does not begin
+    /// where this stream is, or does not start at a multiple of 8 in memory.
+    pub fn offer_block(&mut self, block: &[u8]) -> Result<i64, OfferError> {
+        check_block(block)?;
+        // SAFETY: the publication is live as long as the handle; C reads the block during the call, and what it does not check of it,
+        // `check_block` has.
+        position(unsafe {
+            sys::aeron_exclusive_publication_offer_block(self.handle.ptr(), block.as_ptr(), block.len())
+        })
+    }
+
+    /// Appends padding of `length` bytes, which receivers pass over. At most [`max_message_length`](Self::max_message_length). Mirrors
+    /// `ExclusivePublication.appendPadding`.
+    pub fn append_padding(&mut self, length: usize) -> Result<i64, OfferError> {
+        // SAFETY: the publication is live as long as the handle; C checks the length.
+        position(unsafe { sys::aeron_exclusive_publication_append_padding(self.handle.ptr(), length) })
+    }
+
+    /// Ends the stream at once when this is dropped: receivers do not get what they have not received by then. Mirrors
+    /// `ExclusivePublication.revokeOnClose`.
+    pub fn revoke_on_close(&mut self) {
+        // SAFETY: the publication is live as long as the handle.
+        unsafe { sys::aeron_exclusive_publication_revoke_on_close(self.handle.ptr()) };
+    }
+
+    /// Ends the stream at once. See [`revoke_on_close`](Self::revoke_on_close).
+    pub fn revoke(mut self) {
+        self.revoke_on_close();
     }
 
     /// Whether a subscriber was heard of lately.
@@ -111,7 +177,31 @@ impl ExclusivePublication {
         position(unsafe { sys::aeron_exclusive_publication_position_limit(self.handle.ptr()) })
     }
 
+    /// The state of the channel.
+    pub fn channel_status(&self) -> ChannelStatus {
+        // SAFETY: the publication is live as long as the handle.
+        ChannelStatus::from_native(unsafe { sys::aeron_exclusive_publication_channel_status(self.handle.ptr()) })
+    }
+
+    /// The addresses that it sends from; empty for IPC, and while the channel is not active.
+    pub fn local_addresses(&self) -> Result<Vec<String>> {
+        // SAFETY: the publication is live as long as the handle; C writes within the vectors.
+        local_addresses(|vectors, count| unsafe {
+            sys::aeron_exclusive_publication_local_sockaddrs(self.handle.ptr(), vectors, count)
+        })
+    }
+
     constant_queries!();
+
+    /// Takes over a publication that C code has added through the same client.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be live, of the client `aeron`, and closed by nobody else from now on.
+    pub unsafe fn from_raw(aeron: &Aeron, raw: NonNull<sys::aeron_exclusive_publication_t>) -> Result<Self> {
+        // SAFETY: by this function's contract.
+        unsafe { ExclusivePublicationSpec::wrap(raw, aeron.share()) }
+    }
 
     /// The C publication, for C code in the same process. It lives as long as this value; never close it.
     pub fn as_ptr(&self) -> *mut sys::aeron_exclusive_publication_t {
@@ -147,6 +237,11 @@ impl Registration for ExclusivePublicationSpec {
     unsafe fn poll(out: *mut *mut Self::Native, registering: *mut Registering) -> i32 {
         // SAFETY: by the trait's contract.
         unsafe { sys::aeron_async_add_exclusive_publication_poll(out, registering) }
+    }
+
+    unsafe fn registration_id(registering: *mut Registering) -> i64 {
+        // SAFETY: by the trait's contract.
+        unsafe { sys::aeron_async_add_exclusive_publication_get_registration_id(registering) }
     }
 
     unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering) -> i32 {

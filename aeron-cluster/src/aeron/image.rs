@@ -1,16 +1,22 @@
 //! One publication as a subscription receives it.
 
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use aeron_sys as sys;
 
+use super::block::{self, Block, on_block};
+use super::handle::c_string;
 use super::header::Header;
 use super::native_error::check;
 use super::subscription::Subscription;
 use super::trampoline::{Action, Slot, controlled_fragment};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The longest reason for a rejection, in bytes (`ErrorFlyweight.MAX_ERROR_MESSAGE_LENGTH`).
+const MAX_REASON_LENGTH: usize = 1023;
 
 /// A count on an `aeron_image_t`, given back when dropped.
 struct Retained(NonNull<sys::aeron_image_t>);
@@ -28,6 +34,18 @@ impl Retained {
             sys::aeron_image_constants(self.ptr(), raw.as_mut_ptr());
             raw.assume_init()
         }
+    }
+
+    /// Polls for a block of at most `length_limit` bytes.
+    fn block_poll<F: FnMut(Block<'_>)>(&mut self, length_limit: usize, handler: &mut F) -> Result<usize> {
+        let mut slot = block::Slot::new(handler);
+        // C adds the limit to an offset within a term.
+        let length_limit = length_limit.min(i32::MAX as usize / 2);
+        // SAFETY: the image is retained and polled through `&mut` alone; the slot lives across the call.
+        let result =
+            unsafe { sys::aeron_image_block_poll(self.ptr(), Some(on_block::<F>), slot.clientd(), length_limit) };
+        slot.finish();
+        check(result, "cannot poll an image").map(|length| length as usize)
     }
 }
 
@@ -85,6 +103,61 @@ macro_rules! image_queries {
             self.retained.constants().mtu_length
         }
 
+        /// The first term of the stream.
+        pub fn initial_term_id(&self) -> i32 {
+            self.retained.constants().initial_term_id
+        }
+
+        /// How far to shift a position to the right to get a count of terms.
+        pub fn position_bits_to_shift(&self) -> u32 {
+            self.retained.constants().position_bits_to_shift as u32
+        }
+
+        /// The id of the counter that shows how far it was polled.
+        pub fn subscriber_position_id(&self) -> i32 {
+            self.retained.constants().subscriber_position_id
+        }
+
+        /// Where its messages come from, as the driver says: an address, or `aeron:ipc`.
+        pub fn source_identity(&self) -> String {
+            let identity = self.retained.constants().source_identity;
+            // SAFETY: a NUL-terminated string that belongs to the retained image.
+            unsafe { CStr::from_ptr(identity) }.to_string_lossy().into_owned()
+        }
+
+        /// Where the stream ended, as a position; `None` while it goes on.
+        pub fn end_of_stream_position(&self) -> Option<i64> {
+            // SAFETY: the image is retained.
+            let position = unsafe { sys::aeron_image_end_of_stream_position(self.retained.ptr()) };
+            (position != i64::MAX).then_some(position)
+        }
+
+        /// From how many transports its messages came lately; 0 for IPC, before the first message and when closed.
+        pub fn active_transport_count(&self) -> usize {
+            // SAFETY: the image is retained.
+            unsafe { sys::aeron_image_active_transport_count(self.retained.ptr()) }.max(0) as usize
+        }
+
+        /// Whether the publication was revoked: the stream ended at once, wherever receivers were.
+        pub fn is_publication_revoked(&self) -> bool {
+            // SAFETY: the image is retained.
+            unsafe { sys::aeron_image_is_publication_revoked(self.retained.ptr()) }
+        }
+
+        /// Has the driver give the image up, and tell its publication why, in at most 1023 bytes. The publication may come back with
+        /// a new image. Does not wait. Mirrors `Image.reject`.
+        pub fn reject(&mut self, reason: &str) -> Result<()> {
+            if reason.len() > MAX_REASON_LENGTH {
+                let message = format!("reason has {} bytes, at most {MAX_REASON_LENGTH}: {reason:?}", reason.len());
+                return Err(Error::new(ErrorKind::InvalidArgument, message));
+            }
+            let reason = c_string(reason, "reason")?;
+            // SAFETY: the image is retained, and its subscription stays set: the conductor takes it away when the subscription has
+            // looked at its images again, which it cannot as long as this image is there. C copies the reason.
+            let result = unsafe { sys::aeron_image_reject(self.retained.ptr(), reason.as_ptr()) };
+            check(result, "cannot reject an image").map(|_| ())
+        }
+
         /// The C image, for C code in the same process. It lives as long as this value; never release or poll it.
         pub fn as_ptr(&self) -> *mut sys::aeron_image_t {
             self.retained.ptr()
@@ -107,6 +180,10 @@ impl ImageRef<'_> {
     }
 
     image_queries!();
+
+    pub(super) fn block_poll<F: FnMut(Block<'_>)>(&mut self, length_limit: usize, handler: &mut F) -> Result<usize> {
+        self.retained.block_poll(length_limit, handler)
+    }
 }
 
 impl std::fmt::Debug for ImageRef<'_> {
@@ -146,6 +223,43 @@ impl Image {
     /// The subscription's channel.
     pub fn channel(&self) -> &str {
         self.subscription.channel()
+    }
+
+    /// Delivers at most `fragment_limit` fragments to `handler`, and returns how many.
+    ///
+    /// Does not block and does not allocate; delivers nothing once the image is closed. A panic of the handler stops the poll and
+    /// is resumed from here; the fragment it was given is delivered again by the next poll.
+    pub fn poll(&mut self, fragment_limit: usize, mut handler: impl FnMut(&[u8], &Header<'_>)) -> Result<usize> {
+        self.controlled_poll(fragment_limit, |message, header| {
+            handler(message, header);
+            Action::Continue
+        })
+    }
+
+    /// As [`poll`](Self::poll), but takes no fragment that starts at `limit_position` or after it.
+    pub fn bounded_poll(
+        &mut self,
+        limit_position: i64,
+        fragment_limit: usize,
+        mut handler: impl FnMut(&[u8], &Header<'_>),
+    ) -> Result<usize> {
+        self.bounded_controlled_poll(limit_position, fragment_limit, |message, header| {
+            handler(message, header);
+            Action::Continue
+        })
+    }
+
+    /// Delivers the next whole frames of at most `length_limit` bytes in all to `handler`, as they stand in the log, and returns how
+    /// many bytes. Does not block and does not allocate. What was delivered is taken, also if the handler panics. Mirrors
+    /// `Image.blockPoll`.
+    pub fn block_poll(&mut self, length_limit: usize, mut handler: impl FnMut(Block<'_>)) -> Result<usize> {
+        self.retained.block_poll(length_limit, &mut handler)
+    }
+
+    /// Gives the image up and returns its subscription, which delivers its messages from here on.
+    pub fn into_subscription(self) -> Subscription {
+        drop(self.retained);
+        self.subscription
     }
 
     /// Delivers at most `fragment_limit` fragments to `handler`, which says after each how to go on, and returns how

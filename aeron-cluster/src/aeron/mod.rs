@@ -11,10 +11,13 @@
 #![allow(unsafe_code)]
 
 mod async_add;
+mod block;
+mod channel_status;
 mod channel_uri;
 mod claim;
 mod client;
 mod context;
+mod counter;
 mod counters;
 mod exclusive_publication;
 mod fragment_assembler;
@@ -29,17 +32,21 @@ mod misuse;
 mod native_error;
 mod offer;
 mod publication;
+mod reserved_value;
 mod subscription;
 mod trampoline;
 mod version;
 
 pub use async_add::AsyncAdd;
+pub use block::Block;
+pub use channel_status::ChannelStatus;
 pub use channel_uri::ChannelUri;
 pub(crate) use channel_uri::native_channel;
 pub use claim::BufferClaim;
 pub use client::Aeron;
 pub use context::Context;
-pub use counters::{Counter, CounterView, CountersReader, ReadableCounter};
+pub use counter::Counter;
+pub use counters::{CounterState, CounterView, CountersReader, ReadableCounter};
 pub use exclusive_publication::ExclusivePublication;
 pub use fragment_assembler::FragmentAssembler;
 pub(crate) use handle::c_string;

@@ -9,20 +9,29 @@ use std::sync::Arc;
 use aeron_sys as sys;
 
 use super::async_add::{Registering, Registration};
+use super::channel_status::{ChannelStatus, local_addresses};
 use super::channel_uri::native_channel;
 use super::claim::BufferClaim;
+use super::client::Aeron;
 use super::handle::{ClientInner, Handle, Native};
 use super::native_error::check;
 use super::offer::{OfferError, position};
+use super::reserved_value::with_supplier;
 use crate::error::Result;
 
 /// What never changes about a publication.
 #[derive(Debug, Clone)]
 pub(crate) struct PublicationConstants {
     pub(crate) channel: String,
+    pub(crate) original_registration_id: i64,
     pub(crate) registration_id: i64,
     pub(crate) session_id: i32,
     pub(crate) stream_id: i32,
+    pub(crate) initial_term_id: i32,
+    pub(crate) max_possible_position: i64,
+    pub(crate) position_bits_to_shift: u32,
+    pub(crate) limit_counter_id: i32,
+    pub(crate) status_counter_id: i32,
     pub(crate) term_buffer_length: usize,
     pub(crate) max_message_length: usize,
     pub(crate) max_payload_length: usize,
@@ -36,9 +45,15 @@ impl PublicationConstants {
         PublicationConstants {
             // SAFETY: by this function's contract.
             channel: unsafe { CStr::from_ptr(raw.channel) }.to_string_lossy().into_owned(),
+            original_registration_id: raw.original_registration_id,
             registration_id: raw.registration_id,
             session_id: raw.session_id,
             stream_id: raw.stream_id,
+            initial_term_id: raw.initial_term_id,
+            max_possible_position: raw.max_possible_position,
+            position_bits_to_shift: raw.position_bits_to_shift as u32,
+            limit_counter_id: raw.publication_limit_counter_id,
+            status_counter_id: raw.channel_status_indicator_id,
             term_buffer_length: raw.term_buffer_length,
             max_message_length: raw.max_message_length,
             max_payload_length: raw.max_payload_length,
@@ -67,6 +82,42 @@ macro_rules! constant_queries {
         /// The id of its registration with the driver.
         pub fn registration_id(&self) -> i64 {
             self.constants.registration_id
+        }
+
+        /// The id of the first registration of this publication: another one than [`registration_id`](Self::registration_id) where
+        /// the client had added the same before.
+        pub fn original_registration_id(&self) -> i64 {
+            self.constants.original_registration_id
+        }
+
+        /// The first term of the stream.
+        pub fn initial_term_id(&self) -> i32 {
+            self.constants.initial_term_id
+        }
+
+        /// The position at which the stream ends for good: 2^31 terms.
+        pub fn max_possible_position(&self) -> i64 {
+            self.constants.max_possible_position
+        }
+
+        /// How far to shift a position to the right to get a count of terms.
+        pub fn position_bits_to_shift(&self) -> u32 {
+            self.constants.position_bits_to_shift
+        }
+
+        /// The id of the counter that shows the position limit.
+        pub fn position_limit_id(&self) -> i32 {
+            self.constants.limit_counter_id
+        }
+
+        /// The id of the counter that shows the channel's status.
+        pub fn channel_status_id(&self) -> i32 {
+            self.constants.status_counter_id
+        }
+
+        /// How many bytes are taken now before the position limit, the headers of frames included.
+        pub fn available_window(&self) -> Result<i64, OfferError> {
+            Ok((self.position_limit()? - self.position()?).max(0))
         }
 
         /// The longest message, in bytes.
@@ -141,6 +192,33 @@ impl Publication {
         })
     }
 
+    /// As [`offer`](Self::offer), with a reserved value for the header of each fragment: `supplier` is given the frame, header
+    /// included, when all else of it is written. A panic in it is resumed when the message is sent.
+    pub fn offer_with_reserved_value(
+        &self,
+        message: &[u8],
+        supplier: impl FnMut(&[u8]) -> i64,
+    ) -> Result<i64, OfferError> {
+        // SAFETY: as in `offer`; the supplier and what it is given live across the call, and C keeps neither.
+        with_supplier(supplier, |native, clientd| unsafe {
+            sys::aeron_publication_offer(self.handle.ptr(), message.as_ptr(), message.len(), native, clientd)
+        })
+    }
+
+    /// As [`offer_vectored`](Self::offer_vectored), with a reserved value for the header of each fragment, as in
+    /// [`offer_with_reserved_value`](Self::offer_with_reserved_value).
+    pub fn offer_vectored_with_reserved_value(
+        &self,
+        pieces: &[IoSlice<'_>],
+        supplier: impl FnMut(&[u8]) -> i64,
+    ) -> Result<i64, OfferError> {
+        // SAFETY: as in `offer_vectored` and `offer_with_reserved_value`.
+        with_supplier(supplier, |native, clientd| unsafe {
+            let (first, count) = (pieces.as_ptr().cast_mut().cast(), pieces.len());
+            sys::aeron_publication_offerv(self.handle.ptr(), first, count, native, clientd)
+        })
+    }
+
     /// Claims space for a message of `length` bytes, to be written in place. At most
     /// [`max_payload_length`](Self::max_payload_length). Mirrors `Publication.tryClaim`.
     #[inline]
@@ -177,7 +255,31 @@ impl Publication {
         position(unsafe { sys::aeron_publication_position_limit(self.handle.ptr()) })
     }
 
+    /// The state of the channel.
+    pub fn channel_status(&self) -> ChannelStatus {
+        // SAFETY: the publication is live as long as the handle.
+        ChannelStatus::from_native(unsafe { sys::aeron_publication_channel_status(self.handle.ptr()) })
+    }
+
+    /// The addresses that it sends from; empty for IPC, and while the channel is not active.
+    pub fn local_addresses(&self) -> Result<Vec<String>> {
+        // SAFETY: the publication is live as long as the handle; C writes within the vectors.
+        local_addresses(|vectors, count| unsafe {
+            sys::aeron_publication_local_sockaddrs(self.handle.ptr(), vectors, count)
+        })
+    }
+
     constant_queries!();
+
+    /// Takes over a publication that C code has added through the same client.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be live, of the client `aeron`, and closed by nobody else from now on.
+    pub unsafe fn from_raw(aeron: &Aeron, raw: NonNull<sys::aeron_publication_t>) -> Result<Self> {
+        // SAFETY: by this function's contract.
+        unsafe { PublicationSpec::wrap(raw, aeron.share()) }
+    }
 
     /// The C publication, for C code in the same process. It lives as long as this value; never close it.
     pub fn as_ptr(&self) -> *mut sys::aeron_publication_t {
@@ -210,6 +312,11 @@ impl Registration for PublicationSpec {
     unsafe fn poll(out: *mut *mut Self::Native, registering: *mut Registering) -> i32 {
         // SAFETY: by the trait's contract.
         unsafe { sys::aeron_async_add_publication_poll(out, registering) }
+    }
+
+    unsafe fn registration_id(registering: *mut Registering) -> i64 {
+        // SAFETY: by the trait's contract.
+        unsafe { sys::aeron_async_add_publication_get_registration_id(registering) }
     }
 
     unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering) -> i32 {

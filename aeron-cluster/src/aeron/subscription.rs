@@ -8,11 +8,14 @@ use std::sync::Arc;
 use aeron_sys as sys;
 
 use super::async_add::{Registering, Registration};
+use super::block::Block;
+use super::channel_status::{ChannelStatus, local_addresses};
 use super::channel_uri::{ChannelUri, native_channel};
+use super::client::Aeron;
 use super::handle::{ClientInner, Handle, Native};
 use super::header::Header;
 use super::image::{Image, ImageRef};
-use super::native_error::check;
+use super::native_error::{check, text};
 use super::trampoline::{Action, Slot, controlled_fragment};
 use crate::error::Result;
 
@@ -29,6 +32,7 @@ pub struct Subscription {
     channel: String,
     stream_id: i32,
     registration_id: i64,
+    channel_status_id: i32,
 }
 
 // SAFETY: the C object is not bound to a thread; it only forbids concurrent use (aeronc.h), which `&mut self` does too.
@@ -65,6 +69,47 @@ impl Subscription {
     {
         // SAFETY: the subscription is live as long as the handle and polled by `&mut self` alone.
         unsafe { poll_native(self.handle.ptr(), fragment_limit, handler) }
+    }
+
+    /// Delivers the next whole frames of each image, at most `length_limit` bytes of each, to `handler`, as they stand in the log, and
+    /// returns how many bytes. What was delivered is taken, also if the handler panics. Mirrors `Subscription.blockPoll`.
+    pub fn block_poll(&mut self, length_limit: usize, mut handler: impl FnMut(Block<'_>)) -> Result<usize> {
+        let mut length = 0;
+        for index in 0..self.image_count() {
+            if let Some(mut image) = self.image_at_index(index) {
+                length += image.block_poll(length_limit, &mut handler)?;
+            }
+        }
+        Ok(length)
+    }
+
+    /// Shows every image that is connected now. Mirrors `Subscription.forEachImage`.
+    pub fn for_each_image(&mut self, mut handler: impl FnMut(&mut ImageRef<'_>)) {
+        for index in 0..self.image_count() {
+            if let Some(mut image) = self.image_at_index(index) {
+                handler(&mut image);
+            }
+        }
+    }
+
+    /// The state of the channel.
+    pub fn channel_status(&self) -> ChannelStatus {
+        // SAFETY: as in `is_connected`.
+        ChannelStatus::from_native(unsafe { sys::aeron_subscription_channel_status(self.handle.ptr()) })
+    }
+
+    /// The addresses that it receives at, one for each destination; empty for IPC, and while the channel is not active.
+    pub fn local_addresses(&self) -> Result<Vec<String>> {
+        // SAFETY: the subscription is live as long as the handle; C writes within the vectors.
+        local_addresses(|vectors, count| unsafe {
+            sys::aeron_subscription_local_sockaddrs(self.handle.ptr(), vectors, count)
+        })
+    }
+
+    /// The first of [`local_addresses`](Self::local_addresses), with the port that the driver chose. Mirrors
+    /// `Subscription.resolvedEndpoint`.
+    pub fn resolved_endpoint(&self) -> Result<Option<String>> {
+        Ok(self.local_addresses()?.into_iter().next())
     }
 
     /// Whether some publication is connected to it.
@@ -141,7 +186,7 @@ impl Subscription {
             )
         };
         check(result, "cannot resolve the port of a channel")?;
-        let text = CStr::from_bytes_until_nul(&buffer).unwrap_or_default().to_string_lossy().into_owned();
+        let text = text(&buffer);
         Ok(if text.is_empty() { None } else { Some(text) })
     }
 
@@ -158,6 +203,21 @@ impl Subscription {
     /// The id of its registration with the driver.
     pub fn registration_id(&self) -> i64 {
         self.registration_id
+    }
+
+    /// The id of the counter that shows the channel's status.
+    pub fn channel_status_id(&self) -> i32 {
+        self.channel_status_id
+    }
+
+    /// Takes over a subscription that C code has added through the same client.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be live, of the client `aeron`, and neither polled nor closed by anybody else from now on.
+    pub unsafe fn from_raw(aeron: &Aeron, raw: NonNull<sys::aeron_subscription_t>) -> Result<Self> {
+        // SAFETY: by this function's contract.
+        unsafe { SubscriptionSpec::wrap(raw, aeron.share()) }
     }
 
     /// The C subscription, for C code in the same process. It lives as long as this value; never close it, and never
@@ -236,6 +296,11 @@ impl Registration for SubscriptionSpec {
         unsafe { sys::aeron_async_add_subscription_poll(out, registering) }
     }
 
+    unsafe fn registration_id(registering: *mut Registering) -> i64 {
+        // SAFETY: by the trait's contract.
+        unsafe { sys::aeron_async_add_subscription_get_registration_id(registering) }
+    }
+
     unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering) -> i32 {
         // SAFETY: by the trait's contract.
         unsafe { sys::aeron_async_add_subscription_cancel(client, registering) }
@@ -252,7 +317,13 @@ impl Registration for SubscriptionSpec {
             let raw = raw.assume_init();
             (CStr::from_ptr(raw.channel).to_string_lossy().into_owned(), raw)
         };
-        Ok(Subscription { handle, channel, stream_id: raw.stream_id, registration_id: raw.registration_id })
+        Ok(Subscription {
+            handle,
+            channel,
+            stream_id: raw.stream_id,
+            registration_id: raw.registration_id,
+            channel_status_id: raw.channel_status_indicator_id,
+        })
     }
 
     fn name(&self) -> String {

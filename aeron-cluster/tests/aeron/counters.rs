@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::rig::{Rig, client, until};
+use aeron_cluster::aeron::CounterState;
+
+use crate::rig::{Rig, awaited, client, until};
 
 const TYPE: i32 = 1001;
 
@@ -112,4 +114,45 @@ fn a_panic_of_a_visitor_is_resumed() {
     }));
     assert!(panicked.is_err());
     assert_eq!(visits, 1);
+}
+
+#[test]
+fn a_counter_is_described_by_its_id() {
+    let rig = Rig::new();
+    let counter = rig.aeron.add_counter(1001, b"key", "my label").unwrap();
+    let (counters, id) = (rig.aeron.counters(), counter.id());
+    let key = counters.key(id).unwrap();
+    assert_eq!((&key[..3], &key[3..]), (&b"key"[..], &[0; 109][..]));
+    assert_eq!((counters.type_id(id), counters.label(id).as_deref()), (Some(1001), Some("my label")));
+    assert_eq!(counters.find_by_registration_id(1001, counter.registration_id()), Some(id));
+    assert_eq!(counters.find_by_registration_id(1002, counter.registration_id()), None);
+    assert_eq!((counters.state(id), counters.reference_id(id)), (Some(CounterState::Allocated), Some(0)));
+    assert_eq!(counters.free_for_reuse_deadline_ms(id), Some(i64::MAX));
+    assert_eq!((counter.add(5), counter.swap(9), counter.compare_and_set(9, 1), counter.get()), (0, 5, true, 1));
+    assert!(!counter.compare_and_set(9, 2));
+    drop(counter);
+    until("it to go", || counters.state(id) == Some(CounterState::Reclaimed));
+    assert_eq!((counters.key(id), counters.label(id), counters.type_id(id)), (None, None, None));
+    for nowhere in [-1, counters.max_counter_id() + 1, i32::MAX, i32::MIN] {
+        assert_eq!((counters.state(nowhere), counters.label(nowhere)), (None, None));
+        assert_eq!(counters.free_for_reuse_deadline_ms(nowhere), None);
+    }
+    assert_eq!(counters.state(counters.max_counter_id()), Some(CounterState::Unused));
+}
+
+#[test]
+fn a_static_counter_belongs_to_nobody_and_stays() {
+    let rig = Rig::new();
+    let first = rig.aeron.add_static_counter(1003, b"k", "static", 77).unwrap();
+    first.set(5);
+    let other = client(&rig.dir);
+    let second = other.add_static_counter(1003, b"ignored", "ignored", 77).unwrap();
+    assert_eq!((second.id(), second.get(), second.registration_id()), (first.id(), 5, 77));
+    drop((first, second, other));
+    let counters = rig.aeron.counters();
+    let id = counters.find_by_registration_id(1003, 77).unwrap();
+    assert_eq!((counters.owner_id(id), counters.value(id)), (Some(-1), Some(5)));
+    // One that nobody waits for is there all the same.
+    drop(rig.aeron.async_add_static_counter(1003, &[], "unwatched", 78).unwrap());
+    awaited("the counter", || counters.find_by_registration_id(1003, 78));
 }

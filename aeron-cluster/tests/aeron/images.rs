@@ -1,5 +1,6 @@
 //! Images, owned and borrowed, from their first message to their end.
 
+use aeron_cluster::ErrorKind;
 use aeron_cluster::aeron::{Action, Header};
 use aeron_cluster::testing::PortBlock;
 
@@ -97,4 +98,34 @@ fn an_image_outlives_everything_else() {
     rig.kill_driver();
     assert_eq!(image.controlled_poll(1, |_, _| Action::Continue), Ok(0));
     assert_eq!(image.position(), 64);
+}
+
+#[test]
+fn an_image_tells_where_it_comes_from_and_can_be_rejected() {
+    let rig = Rig::new();
+    let subscription = rig.aeron.add_subscription("aeron:udp?endpoint=127.0.0.1:0", STREAM).unwrap();
+    let channel = awaited("the port", || subscription.try_resolve_channel_endpoint_port().unwrap());
+    let publication = rig.aeron.add_publication(&channel, STREAM).unwrap();
+    let mut image = image_of(subscription, publication.session_id());
+    until("room", || publication.offer(b"here").is_ok());
+    until("a message", || image.poll(1, |_, _| {}).unwrap() == 1);
+    assert!(image.source_identity().starts_with("127.0.0.1:"), "{}", image.source_identity());
+    assert_eq!((image.initial_term_id(), image.position_bits_to_shift()), (publication.initial_term_id(), 16));
+    until("a transport", || image.active_transport_count() == 1);
+    let position = rig.aeron.counters().value(image.subscriber_position_id());
+    assert_eq!((position, image.position()), (Some(64), 64));
+    assert_eq!(image.bounded_poll(0, 1, |_, _| {}), Ok(0));
+
+    for reason in ["x".repeat(1024), "a\0b".to_owned()] {
+        assert_eq!(image.reject(&reason).expect_err("no reason").kind(), ErrorKind::InvalidArgument);
+    }
+    image.reject("not wanted").unwrap();
+    until("the image to go", || image.is_closed());
+    assert!(image.reject("already gone").is_ok());
+    // The publication may come back.
+    let mut subscription = image.into_subscription();
+    awaited("another image", || subscription.image_at_index(0).map(|_| ()));
+    let mut shown = Vec::new();
+    subscription.for_each_image(|image| shown.push(image.session_id()));
+    assert_eq!(shown, [publication.session_id()]);
 }

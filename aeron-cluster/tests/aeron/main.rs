@@ -3,6 +3,7 @@
 #![cfg(feature = "testing")]
 
 mod assembly;
+mod blocks;
 mod counters;
 mod death;
 mod drop_order;
@@ -12,4 +13,5 @@ mod messages;
 mod polling;
 mod refusals;
 mod rig;
+mod sending;
 mod threads;
