@@ -1,6 +1,5 @@
 //! The duty cycle of the container: what it hears from the consensus module, and when it reads the log.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -10,19 +9,19 @@ use std::time::Instant;
 
 use super::conclude::Concluded;
 use super::consensus_module_proxy::ConsensusModuleProxy;
-use super::context::TerminationHook;
 use super::control::TerminationPosition;
 use super::core::Core;
 use super::error_sink::ErrorSink;
+use super::hooks::TerminationHooks;
 use super::joining::Joining;
 use super::log_adapter::LogAdapter;
 use super::mark_file::ClusterMarkFile;
 use super::service_adapter::ServiceAdapter;
 use super::start::{refuse_start, with_signs_of_life};
 use super::state::State;
-use super::stop::{Fault, Outcome, Stop, panic_text};
+use super::stop::{Fault, Outcome, Stop, panicked};
 use super::trackers::DutyCycle;
-use super::{Cluster, ClusteredService, Role, Termination};
+use super::{Cluster, ClusteredService, Role, Termination, affinity};
 use crate::aeron::{Action, IdleStrategy, NULL_VALUE, Publication, Subscription};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -46,6 +45,9 @@ impl Parts {
 
     /// Makes the service and runs it until it ends. On the container's thread.
     pub(super) fn run<S: ClusteredService>(self, make_service: impl FnOnce() -> S) -> Result<Termination> {
+        if let Some(Err(error)) = self.concluded.settings.cpu_affinity.map(affinity::pin_this_thread) {
+            return self.fail(error);
+        }
         // Making it may take long, and panic.
         let made = with_signs_of_life(&self.concluded.mark_file, || catch_unwind(AssertUnwindSafe(make_service)));
         match made {
@@ -56,10 +58,10 @@ impl Parts {
 
     /// Ends a container that has no service.
     fn fail(self, error: Error) -> Result<Termination> {
-        let Concluded { errors, mark_file, termination_hook, settings, aeron, .. } = self.concluded;
+        let Concluded { errors, mark_file, termination_hooks, settings, aeron, .. } = self.concluded;
         errors.count(&error);
         refuse_start(&aeron, &settings, &ConsensusModuleProxy::new(self.publication));
-        run_hook(termination_hook, &error, &errors);
+        termination_hooks.run(&error, &errors);
         // The file says so as well as it can: the error that matters is the one being returned.
         let _ = mark_file.signal_failed_start();
         Err(error)
@@ -75,7 +77,7 @@ pub(super) struct Agent<S> {
     pub(super) joining: Option<Joining>,
     pub(super) termination: Option<TerminationPosition>,
     pub(super) requested_ack_position: Option<i64>,
-    termination_hook: Option<TerminationHook>,
+    termination_hooks: TerminationHooks,
     idle_strategy: Box<dyn IdleStrategy + Send>,
     duty_cycle: DutyCycle,
     is_started: bool,
@@ -106,7 +108,7 @@ impl<S: ClusteredService> Agent<S> {
             joining: None,
             termination: None,
             requested_ack_position: None,
-            termination_hook: concluded.termination_hook,
+            termination_hooks: concluded.termination_hooks,
             idle_strategy,
             duty_cycle: DutyCycle::new(concluded.duty_cycle),
             is_started: false,
@@ -177,7 +179,7 @@ impl<S: ClusteredService> Agent<S> {
                 Stop::Terminated { expected: true } => {}
                 _ => self.errors.record(cause),
             }
-            run_hook(self.termination_hook.take(), cause, &self.errors);
+            std::mem::take(&mut self.termination_hooks).run(cause, &self.errors);
         }
         self.state().refuse_sends();
         if !matches!(stop, Stop::Aborted) {
@@ -266,15 +268,4 @@ impl<S: ClusteredService> Agent<S> {
 fn caught<T>(part: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
     catch_unwind(AssertUnwindSafe(part))
         .unwrap_or_else(|payload| Err(Stop::Failed(panicked("the container", payload.as_ref()))))
-}
-
-fn run_hook(hook: Option<TerminationHook>, cause: &Error, errors: &ErrorSink) {
-    let Some(hook) = hook else { return };
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook(cause))) {
-        errors.count(&panicked("the termination hook", payload.as_ref()));
-    }
-}
-
-fn panicked(what: &str, payload: &(dyn Any + Send)) -> Error {
-    Error::new(ErrorKind::Terminated, format!("{what} panicked: {}", panic_text(payload)))
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::sessions::Sessions;
 use super::state::{State, with_header};
-use super::{ClientSession, Role};
+use super::{ClientSession, Role, Settings};
 use crate::aeron::{Aeron, BufferClaim, OfferError};
 use crate::codec::{ClusterTimeUnit, SemanticVersion, SessionMessageHeader};
 use crate::error::Result;
@@ -60,6 +60,11 @@ impl Cluster {
     /// The version of the application, as configured.
     pub fn app_version(&self) -> SemanticVersion {
         self.state.settings.app_version
+    }
+
+    /// The settings of the container. Mirrors `Cluster.context`.
+    pub fn settings(&self) -> &Settings {
+        &self.state.settings
     }
 
     /// Whether this member leads: [`Role::Leader`] or [`Role::Follower`].
@@ -193,6 +198,14 @@ impl Cluster {
     /// [`Terminating`] when the container is ending, for whatever reason. Return from the callback then.
     pub fn idle(&self, work_count: usize) -> Result<(), Terminating> {
         self.state.idle(work_count).map_err(|()| Terminating)
+    }
+
+    /// As [`idle`](Self::idle), with work of the service's own done meanwhile: `background` does some and returns how much, as
+    /// [`do_background_work`](super::ClusteredService::do_background_work), which is not called while a callback waits, and under the same
+    /// rules. It is told the same clock.
+    pub fn idle_with(&self, work_count: usize, background: impl FnOnce(i64) -> usize) -> Result<(), Terminating> {
+        let done = self.state.in_background(background).map_err(|()| Terminating)?;
+        self.idle(work_count.saturating_add(done))
     }
 
     /// Ends this node once the callback returns, without processing more of the log. `expected` says whether that is in

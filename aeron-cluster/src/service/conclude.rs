@@ -1,12 +1,13 @@
 //! From settings to a container that can start: everything checked, opened and claimed.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::Context;
-use super::context::TerminationHook;
 use super::error_sink::{ErrorSink, epoch_ms};
+use super::hooks::TerminationHooks;
 use super::mark_file::{self, ClusterMarkFile};
 use super::settings::Settings;
 use super::trackers::DurationTracker;
@@ -22,7 +23,7 @@ pub(super) struct Concluded {
     pub(super) aeron: Aeron,
     pub(super) errors: Arc<ErrorSink>,
     pub(super) mark_file: Arc<ClusterMarkFile>,
-    pub(super) termination_hook: Option<TerminationHook>,
+    pub(super) termination_hooks: TerminationHooks,
     pub(super) duty_cycle: DurationTracker,
     pub(super) snapshot_durations: DurationTracker,
     /// One for the container's thread, one for callbacks that wait.
@@ -34,25 +35,29 @@ impl Context {
     pub(super) fn conclude(mut self) -> Result<Concluded> {
         self.settings.check()?;
         let settings = &mut self.settings;
-        if settings.service_name.is_empty() {
-            settings.service_name = format!("clustered-service-{}-{}", settings.cluster_id, settings.service_id);
-        }
+        settings.service_name = settings.name();
         // Before anything is claimed: it is user code, and may panic.
         let idle_strategies = [(settings.idle_strategy)(), (settings.idle_strategy)()];
         let mut mark_file = self.open_mark_file()?;
         let error_handler = self.error_handler.take();
         let errors = Arc::new(ErrorSink::new(mark_file.error_log().clone(), error_handler));
         match self.connect(&errors, &mut mark_file) {
-            Ok((aeron, duty_cycle, snapshot_durations)) => Ok(Concluded {
-                settings: Arc::new(self.settings),
-                aeron,
-                duty_cycle,
-                snapshot_durations,
-                errors,
-                mark_file: Arc::new(mark_file),
-                termination_hook: self.termination_hook,
-                idle_strategies,
-            }),
+            Ok((aeron, duty_cycle, snapshot_durations)) => {
+                self.settings.aeron_dir = Some(aeron.dir().to_path_buf());
+                if self.settings.print_configuration {
+                    print(&self.settings);
+                }
+                Ok(Concluded {
+                    settings: Arc::new(self.settings),
+                    aeron,
+                    duty_cycle,
+                    snapshot_durations,
+                    errors,
+                    mark_file: Arc::new(mark_file),
+                    termination_hooks: self.termination_hooks,
+                    idle_strategies,
+                })
+            }
             Err(error) => {
                 errors.record(&error);
                 // The file says so as well as it can: the error that matters is the one being returned.
@@ -62,24 +67,24 @@ impl Context {
         }
     }
 
-    fn open_mark_file(&self) -> Result<ClusterMarkFile> {
+    fn open_mark_file(&mut self) -> Result<ClusterMarkFile> {
         let make = |dir: &Path, what: &str| -> Result<PathBuf> {
             std::fs::create_dir_all(dir)
                 .and_then(|()| dir.canonicalize())
                 .map_err(|error| Error::from(error).context(format!("cannot make the {what} directory {dir:?}")))
         };
-        let cluster_dir = make(&self.cluster_dir, "cluster")?;
-        let dir = match &self.mark_file_dir {
-            Some(dir) => make(dir, "mark file")?,
-            None => cluster_dir.clone(),
-        };
-        let service_id = self.settings.service_id;
+        let settings = &mut self.settings;
+        settings.cluster_dir = make(&settings.cluster_dir, "cluster")?;
+        if let Some(dir) = &settings.mark_file_dir {
+            settings.mark_file_dir = Some(make(dir, "mark file")?);
+        }
+        let (cluster_dir, dir, service_id) = (&settings.cluster_dir, settings.mark_file_dir(), settings.service_id);
         let options = mark_file::Options::new(dir.join(mark_file::mark_file_name(service_id)))
-            .error_buffer_length(self.error_buffer_length)
+            .error_buffer_length(settings.error_buffer_length)
             .liveness_timeout(LIVENESS_TIMEOUT)
-            .wait(self.mark_file_wait);
+            .wait(settings.mark_file_wait);
         let mark_file = ClusterMarkFile::open(&options, epoch_ms)?;
-        mark_file::ensure_link(&cluster_dir, &dir, &mark_file::link_file_name(service_id))?;
+        mark_file::ensure_link(cluster_dir, dir, &mark_file::link_file_name(service_id))?;
         Ok(mark_file)
     }
 
@@ -119,9 +124,14 @@ impl Context {
                 errors.count(error);
             }
         });
-        if let Some(dir) = &self.aeron_dir {
+        if let Some(dir) = &self.settings.aeron_dir {
             context = context.dir(dir);
         }
         Aeron::connect(context)
     }
+}
+
+/// Unlike `println!` it does not panic where nobody reads.
+fn print(settings: &Settings) {
+    let _nobody_reads = writeln!(std::io::stdout(), "{settings}");
 }

@@ -1,17 +1,14 @@
 //! The settings of a container.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::error_sink::ErrorHandler;
-use super::mark_file;
+use super::hooks::TerminationHooks;
 use super::settings::Settings;
 use crate::aeron::{Aeron, IdleStrategy};
 use crate::codec::SemanticVersion;
 use crate::error::Error;
-
-/// How long an owner that died without a word counts as alive, and room for one that is just ending.
-const MARK_FILE_WAIT: Duration = Duration::from_secs(12);
 
 /// What to do when a callback panics or the log cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,37 +21,14 @@ pub enum FailurePolicy {
     LogAndContinue,
 }
 
-/// What to run when the container ends for another reason than `close`.
-pub(super) type TerminationHook = Box<dyn FnOnce(&Error) + Send>;
-
 /// The settings of a [`ClusteredServiceContainer`](super::ClusteredServiceContainer), with Java's names and defaults.
 /// Mirrors `ClusteredServiceContainer.Context`.
+#[derive(Default)]
 pub struct Context {
     pub(super) settings: Settings,
     pub(super) aeron: Option<Aeron>,
-    pub(super) aeron_dir: Option<PathBuf>,
-    pub(super) cluster_dir: PathBuf,
-    pub(super) mark_file_dir: Option<PathBuf>,
-    pub(super) error_buffer_length: usize,
-    pub(super) mark_file_wait: Duration,
     pub(super) error_handler: Option<ErrorHandler>,
-    pub(super) termination_hook: Option<TerminationHook>,
-}
-
-impl Default for Context {
-    fn default() -> Self {
-        Context {
-            settings: Settings::default(),
-            aeron: None,
-            aeron_dir: None,
-            cluster_dir: "aeron-cluster".into(),
-            mark_file_dir: None,
-            error_buffer_length: mark_file::ERROR_BUFFER_MIN_LENGTH,
-            mark_file_wait: MARK_FILE_WAIT,
-            error_handler: None,
-            termination_hook: None,
-        }
-    }
+    pub(super) termination_hooks: TerminationHooks,
 }
 
 impl Context {
@@ -66,7 +40,7 @@ impl Context {
     /// The media driver's directory. Default: the C client's (`AERON_DIR`, else by platform).
     #[must_use]
     pub fn aeron_directory_name(mut self, dir: impl AsRef<Path>) -> Self {
-        self.aeron_dir = Some(dir.as_ref().to_path_buf());
+        self.settings.aeron_dir = Some(dir.as_ref().to_path_buf());
         self
     }
 
@@ -88,14 +62,14 @@ impl Context {
     /// in the working directory.
     #[must_use]
     pub fn cluster_directory_name(mut self, dir: impl AsRef<Path>) -> Self {
-        self.cluster_dir = dir.as_ref().to_path_buf();
+        self.settings.cluster_dir = dir.as_ref().to_path_buf();
         self
     }
 
     /// The directory of the mark file, if it is not to be the cluster directory.
     #[must_use]
     pub fn mark_file_dir(mut self, dir: impl AsRef<Path>) -> Self {
-        self.mark_file_dir = Some(dir.as_ref().to_path_buf());
+        self.settings.mark_file_dir = Some(dir.as_ref().to_path_buf());
         self
     }
 
@@ -103,14 +77,14 @@ impl Context {
     /// 12 s. Zero fails at once, as Java does.
     #[must_use]
     pub fn mark_file_wait(mut self, wait: Duration) -> Self {
-        self.mark_file_wait = wait;
+        self.settings.mark_file_wait = wait;
         self
     }
 
     /// The length of the error log in the mark file, in bytes. Default and least: 1 MiB.
     #[must_use]
     pub fn error_buffer_length(mut self, length: usize) -> Self {
-        self.error_buffer_length = length;
+        self.settings.error_buffer_length = length;
         self
     }
 
@@ -129,7 +103,7 @@ impl Context {
     }
 
     /// The name of the service: of its thread, of its Aeron client, and in the mark file. Default:
-    /// `clustered-service-<cluster id>-<service id>`.
+    /// `clustered-service-<cluster id>-<service id>`. At most 100 bytes; of a thread's name Linux shows the first 15.
     #[must_use]
     pub fn service_name(mut self, name: impl Into<String>) -> Self {
         self.settings.service_name = name.into();
@@ -226,6 +200,7 @@ impl Context {
         supplier: impl Fn() -> Box<dyn IdleStrategy + Send> + Send + Sync + 'static,
     ) -> Self {
         self.settings.idle_strategy = Box::new(supplier);
+        self.settings.idle_strategy_name = "custom";
         self
     }
 
@@ -283,22 +258,42 @@ impl Context {
     /// What to do when the container ends for another reason than being closed, told why. Called on the container's thread,
     /// also when the start failed. Default: nothing.
     #[must_use]
-    pub fn termination_hook(mut self, hook: impl FnOnce(&Error) + Send + 'static) -> Self {
-        self.termination_hook = Some(Box::new(hook));
+    pub fn extended_termination_hook(mut self, hook: impl FnOnce(&Error) + Send + 'static) -> Self {
+        self.termination_hooks.extended = Some(Box::new(hook));
         self
+    }
+
+    /// What to do when the container ends for another reason than being closed, after
+    /// [`extended_termination_hook`](Self::extended_termination_hook), and even if that one panicked. Default: nothing.
+    #[must_use]
+    pub fn termination_hook(mut self, hook: impl FnOnce() + Send + 'static) -> Self {
+        self.termination_hooks.plain = Some(Box::new(hook));
+        self
+    }
+
+    /// The processor on which the container's thread is to stay, counted as the operating system does. Linux only, and only for a
+    /// container with a thread of its own; its Aeron client's conductor stays free. Default: none.
+    #[must_use]
+    pub fn cpu_affinity(mut self, cpu: usize) -> Self {
+        self.settings.cpu_affinity = Some(cpu);
+        self
+    }
+
+    /// Whether to print the settings to standard output when the container starts. Default: false.
+    #[must_use]
+    pub fn print_configuration(mut self, print: bool) -> Self {
+        self.settings.print_configuration = print;
+        self
+    }
+
+    /// The settings made so far.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 }
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context")
-            .field("aeron", &self.aeron)
-            .field("aeron_dir", &self.aeron_dir)
-            .field("cluster_dir", &self.cluster_dir)
-            .field("mark_file_dir", &self.mark_file_dir)
-            .field("error_buffer_length", &self.error_buffer_length)
-            .field("mark_file_wait", &self.mark_file_wait)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("Context").field("aeron", &self.aeron).field("settings", &self.settings).finish_non_exhaustive()
     }
 }

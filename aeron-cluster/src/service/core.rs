@@ -27,7 +27,6 @@ pub(super) struct Core<S> {
     /// Which snapshots besides the cluster's own are to be taken.
     pub(super) standby_snapshot_flags: i32,
     snapshot_durations: DurationTracker,
-    origin: Instant,
 }
 
 impl<S: ClusteredService> Core<S> {
@@ -39,7 +38,6 @@ impl<S: ClusteredService> Core<S> {
             panicked: false,
             standby_snapshot_flags: ActionFlags::DEFAULT.0,
             snapshot_durations,
-            origin: Instant::now(),
         }
     }
 
@@ -225,7 +223,7 @@ impl<S: ClusteredService> Core<S> {
 
     /// Lets the service work between messages. Returns the work it did.
     pub(super) fn background_work(&mut self, now: Instant) -> Outcome<usize> {
-        let now_ns = i64::try_from(now.duration_since(self.origin).as_nanos()).unwrap_or(i64::MAX);
+        let now_ns = self.cluster.state.nanos(now);
         self.call_guarded(Lifecycle::DoBackgroundWork, "do_background_work", |service, cluster| {
             service.do_background_work(cluster, now_ns)
         })

@@ -31,6 +31,10 @@ impl<S: ClusteredService> ClusteredServiceAgent<S> {
     /// Prepares a service to be driven. Blocks, and fails, as
     /// [`ClusteredServiceContainer::launch`](super::ClusteredServiceContainer::launch).
     pub fn new(context: Context, service: S) -> Result<Self> {
+        if let Some(cpu) = context.settings().cpu_affinity() {
+            let message = format!("cpu affinity {cpu}: the thread is the caller's, who may pin it");
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
         let prepared = Prepared::new(context)?;
         let closer = prepared.closer.clone();
         let agent = prepared.start(|parts, _| Ok(Agent::new(parts, service)))?;

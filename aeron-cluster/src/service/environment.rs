@@ -3,11 +3,8 @@
 use std::ffi::OsString;
 
 use super::Context;
-use crate::aeron::{
-    BackoffIdleStrategy, BusySpinIdleStrategy, IdleStrategy, NoOpIdleStrategy, SleepingIdleStrategy,
-    YieldingIdleStrategy,
-};
-use crate::environment::{self, Set, duration, flag, length, number};
+use super::settings_table::ROWS;
+use crate::environment;
 use crate::error::Result;
 
 impl Context {
@@ -19,7 +16,7 @@ impl Context {
     /// Java's class. An empty variable counts as one that is not there.
     ///
     /// Not read, since there is nothing in Rust that they could name: the classes of the service and of the delegating error
-    /// handler; and the CPU affinity, which is the operating system's to give.
+    /// handler. `docs/settings.md` lists all variables, and all of Java's settings.
     ///
     /// # Errors
     ///
@@ -29,54 +26,9 @@ impl Context {
     }
 
     fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self> {
-        environment::read(Context::new(), VARIABLES, lookup)
+        let variables: Vec<_> = ROWS.iter().filter_map(|row| row.variable).collect();
+        environment::read(Context::new(), &variables, lookup)
     }
-}
-
-const VARIABLES: &[(&str, Set<Context>)] = &[
-    ("AERON_DIR", |context, value| Ok(context.aeron_directory_name(value))),
-    ("AERON_CLUSTER_DIR", |context, value| Ok(context.cluster_directory_name(value))),
-    ("AERON_CLUSTER_MARK_FILE_DIR", |context, value| Ok(context.mark_file_dir(value))),
-    ("AERON_CLUSTER_ID", |context, value| Ok(context.cluster_id(number(value)?))),
-    ("AERON_CLUSTER_SERVICE_ID", |context, value| Ok(context.service_id(number(value)?))),
-    ("AERON_CLUSTER_SERVICE_NAME", |context, value| Ok(context.service_name(value))),
-    ("AERON_CLUSTER_REPLAY_CHANNEL", |context, value| Ok(context.replay_channel(value))),
-    ("AERON_CLUSTER_REPLAY_STREAM_ID", |context, value| Ok(context.replay_stream_id(number(value)?))),
-    ("AERON_CLUSTER_CONTROL_CHANNEL", |context, value| Ok(context.control_channel(value))),
-    ("AERON_CLUSTER_SERVICE_STREAM_ID", |context, value| Ok(context.service_stream_id(number(value)?))),
-    ("AERON_CLUSTER_CONSENSUS_MODULE_STREAM_ID", |context, value| {
-        Ok(context.consensus_module_stream_id(number(value)?))
-    }),
-    ("AERON_CLUSTER_SNAPSHOT_CHANNEL", |context, value| Ok(context.snapshot_channel(value))),
-    ("AERON_CLUSTER_SNAPSHOT_STREAM_ID", |context, value| Ok(context.snapshot_stream_id(number(value)?))),
-    ("AERON_CLUSTER_SERVICE_RESPONDER", |context, value| Ok(context.is_responding_service(flag(value)?))),
-    ("AERON_CLUSTER_LOG_FRAGMENT_LIMIT", |context, value| Ok(context.log_fragment_limit(number(value)?))),
-    ("AERON_CLUSTER_SERVICE_ERROR_BUFFER_LENGTH", |context, value| Ok(context.error_buffer_length(length(value)?))),
-    ("AERON_CLUSTER_SERVICE_CYCLE_THRESHOLD", |context, value| Ok(context.cycle_threshold(duration(value)?))),
-    ("AERON_CLUSTER_SERVICE_SNAPSHOT_THRESHOLD", |context, value| {
-        Ok(context.snapshot_duration_threshold(duration(value)?))
-    }),
-    ("AERON_CLUSTER_IDLE_STRATEGY", |context, value| {
-        let make = idle_strategy(value)?;
-        Ok(context.idle_strategy_supplier(make))
-    }),
-    ("AERON_ARCHIVE_LOCAL_CONTROL_CHANNEL", |context, value| Ok(context.archive_control_channel(value))),
-    ("AERON_ARCHIVE_LOCAL_CONTROL_STREAM_ID", |context, value| Ok(context.archive_control_stream_id(number(value)?))),
-];
-
-type MakeIdleStrategy = fn() -> Box<dyn IdleStrategy + Send>;
-
-fn idle_strategy(value: &str) -> Result<MakeIdleStrategy, &'static str> {
-    Ok(match value {
-        "backoff" | "org.agrona.concurrent.BackoffIdleStrategy" => || Box::new(BackoffIdleStrategy::default()),
-        "spin" | "spinning" | "org.agrona.concurrent.BusySpinIdleStrategy" => || Box::new(BusySpinIdleStrategy),
-        "yield" | "yielding" | "org.agrona.concurrent.YieldingIdleStrategy" => || Box::new(YieldingIdleStrategy),
-        "sleep-ns" | "sleeping" | "org.agrona.concurrent.SleepingIdleStrategy" => {
-            || Box::new(SleepingIdleStrategy::default())
-        }
-        "noop" | "org.agrona.concurrent.NoOpIdleStrategy" => || Box::new(NoOpIdleStrategy),
-        _ => return Err("backoff, spin, yield, sleep-ns or noop"),
-    })
 }
 
 #[cfg(test)]
@@ -111,16 +63,17 @@ mod tests {
             ("AERON_CLUSTER_SERVICE_CYCLE_THRESHOLD", "5ms"),
             ("AERON_CLUSTER_SERVICE_SNAPSHOT_THRESHOLD", "2s"),
             ("AERON_CLUSTER_IDLE_STRATEGY", "spin"),
+            ("AERON_CLUSTER_SERVICE_CPU_AFFINITY", "31"),
+            ("AERON_PRINT_CONFIGURATION", "true"),
             ("AERON_ARCHIVE_LOCAL_CONTROL_CHANNEL", "aeron:ipc?alias=archive"),
             ("AERON_ARCHIVE_LOCAL_CONTROL_STREAM_ID", "11"),
         ]
         .into();
-        assert_eq!(variables.len(), VARIABLES.len());
+        assert_eq!(variables.len(), ROWS.iter().filter(|row| row.variable.is_some()).count());
         let text = format!("{:?}", context(&variables).unwrap());
         for (name, value) in variables {
             let shown = match name {
                 "AERON_CLUSTER_SERVICE_ERROR_BUFFER_LENGTH" => "2097152",
-                "AERON_CLUSTER_IDLE_STRATEGY" => continue,
                 _ => value,
             };
             assert!(text.contains(shown), "{name}={value} is not in {text}");
@@ -146,13 +99,13 @@ mod tests {
     #[test]
     fn a_value_that_is_no_text_is_not_passed_over() {
         use std::os::unix::ffi::OsStringExt;
-        let lookup = |name| (name == "AERON_DIR").then(|| OsString::from_vec(vec![b'/', 0xff]));
+        let lookup = |name: &'static str| (name == "AERON_DIR").then(|| OsString::from_vec(vec![b'/', 0xff]));
         let message = Context::from_lookup(lookup).unwrap_err().to_string();
         assert!(message.starts_with("AERON_DIR must be UTF-8"), "{message}");
     }
 
     #[test]
     fn an_empty_variable_is_no_variable() {
-        assert!(format!("{:?}", context(&[("AERON_CLUSTER_ID", "")]).unwrap()).contains("cluster_id: 0"));
+        assert!(format!("{:?}", context(&[("AERON_CLUSTER_ID", "")]).unwrap()).contains("\"cluster_id\": \"0\""));
     }
 }

@@ -6,6 +6,7 @@
 //! The files in the order a message meets them: `log_adapter` reads the log, `agent` runs the duty cycle, `core` applies
 //! each event to the service, which answers through `client_session` and `cluster`.
 
+mod affinity;
 mod agent;
 mod client_session;
 mod cluster;
@@ -22,6 +23,7 @@ mod environment;
 pub mod error_log;
 mod error_sink;
 pub mod framed;
+mod hooks;
 mod joining;
 mod lifecycle;
 mod log_adapter;
@@ -30,6 +32,7 @@ mod recovery_state;
 mod service_adapter;
 mod sessions;
 mod settings;
+mod settings_table;
 mod snapshot;
 mod snapshot_loader;
 mod snapshots;
@@ -46,5 +49,6 @@ pub use self::container::{Closer, ClusteredServiceContainer, Termination};
 pub use self::context::{Context, FailurePolicy};
 pub use self::driven::{ClusteredServiceAgent, Work};
 pub use self::framed::{SnapshotProgress, SnapshotReader, SnapshotWriter};
+pub use self::settings::Settings;
 pub use self::snapshot::{SnapshotImage, SnapshotPublication};
 pub use crate::codec::{ActionFlags, CloseReason, ClusterTimeUnit, Role, SemanticVersion};

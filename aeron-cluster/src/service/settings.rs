@@ -1,14 +1,20 @@
 //! What a container works with, once its context is concluded.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::context::FailurePolicy;
+use super::{affinity, mark_file};
 use crate::aeron::{self, Aeron, BackoffIdleStrategy, ChannelUri, Counter, IdleStrategy};
 use crate::codec::SemanticVersion;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The most services that a node can have (`ClusteredServiceContainer.Configuration.MAX_SERVICE_COUNT`).
 const MAX_SERVICE_COUNT: i32 = 10;
+/// The longest name of an Aeron client, in bytes: the driver's limit (`Aeron.Configuration.MAX_CLIENT_NAME_LENGTH`).
+const MAX_SERVICE_NAME_LENGTH: usize = 100;
+/// How long an owner of the mark file that died without a word counts as alive, and room for one that is just ending.
+const MARK_FILE_WAIT: Duration = Duration::from_secs(12);
 /// The type of the error counter (`AeronCounters.CLUSTER_CLUSTERED_SERVICE_ERROR_COUNT_TYPE_ID`).
 const ERROR_COUNTER_TYPE_ID: i32 = 215;
 
@@ -17,8 +23,15 @@ pub(super) type IdleStrategySupplier = Box<dyn Fn() -> Box<dyn IdleStrategy + Se
 /// Says whether the application of the first version can go on with what that of the second left.
 pub(super) type VersionValidator = Box<dyn Fn(SemanticVersion, SemanticVersion) -> bool + Send + Sync>;
 
-/// The settings that are no more than values. [`Context`](super::Context) documents each.
-pub(super) struct Settings {
+/// The settings of a container, to be read: [`Cluster::settings`](super::Cluster::settings). Each has the name of the method of
+/// [`Context`](super::Context) that sets it and documents it. Displayed, they are a line each, under Java's names of the properties where there is one.
+pub struct Settings {
+    pub(super) aeron_dir: Option<PathBuf>,
+    pub(super) cluster_dir: PathBuf,
+    pub(super) mark_file_dir: Option<PathBuf>,
+    pub(super) mark_file_wait: Duration,
+    pub(super) error_buffer_length: usize,
+    pub(super) print_configuration: bool,
     pub(super) cluster_id: i32,
     pub(super) service_id: i32,
     pub(super) service_name: String,
@@ -34,6 +47,8 @@ pub(super) struct Settings {
     pub(super) is_responding_service: bool,
     pub(super) log_fragment_limit: usize,
     pub(super) idle_strategy: IdleStrategySupplier,
+    pub(super) idle_strategy_name: &'static str,
+    pub(super) cpu_affinity: Option<usize>,
     pub(super) failure_policy: FailurePolicy,
     pub(super) cycle_threshold: Duration,
     pub(super) snapshot_duration_threshold: Duration,
@@ -45,6 +60,12 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            aeron_dir: None,
+            cluster_dir: "aeron-cluster".into(),
+            mark_file_dir: None,
+            mark_file_wait: MARK_FILE_WAIT,
+            error_buffer_length: mark_file::ERROR_BUFFER_MIN_LENGTH,
+            print_configuration: false,
             cluster_id: 0,
             service_id: 0,
             service_name: String::new(),
@@ -60,6 +81,8 @@ impl Default for Settings {
             is_responding_service: true,
             log_fragment_limit: 50,
             idle_strategy: Box::new(|| Box::new(BackoffIdleStrategy::default())),
+            idle_strategy_name: "backoff",
+            cpu_affinity: None,
             failure_policy: FailurePolicy::default(),
             cycle_threshold: Duration::from_millis(100),
             snapshot_duration_threshold: Duration::from_secs(1),
@@ -80,6 +103,16 @@ impl Settings {
         if self.log_fragment_limit == 0 {
             return invalid("log fragment limit must be at least 1: 0".to_owned());
         }
+        if self.service_name.len() > MAX_SERVICE_NAME_LENGTH || self.service_name.contains('\0') {
+            let name = &self.service_name;
+            return invalid(format!(
+                "service name must have at most {MAX_SERVICE_NAME_LENGTH} bytes, none of them 0: {name:?}"
+            ));
+        }
+        let least = mark_file::ERROR_BUFFER_MIN_LENGTH;
+        if self.error_buffer_length < least {
+            return invalid(format!("error buffer length must be at least {least}: {}", self.error_buffer_length));
+        }
         if self.service_stream_id == self.consensus_module_stream_id {
             let stream_id = self.service_stream_id;
             return invalid(format!("the streams to and from the consensus module must differ: {stream_id}"));
@@ -95,11 +128,19 @@ impl Settings {
         if !self.archive_control_channel.starts_with("aeron:ipc") {
             return invalid(format!("local archive control must be IPC: {}", self.archive_control_channel));
         }
-        Ok(())
+        self.cpu_affinity.map_or(Ok(()), affinity::check)
+    }
+
+    /// The service's name, or the default one.
+    pub(super) fn name(&self) -> String {
+        match self.service_name.as_str() {
+            "" => format!("clustered-service-{}-{}", self.cluster_id, self.service_id),
+            name => name.to_owned(),
+        }
     }
 
     /// The stream on which the archive answers this service.
-    pub(super) fn archive_response_stream_id(&self) -> i32 {
+    fn archive_response_stream(&self) -> i32 {
         self.archive_response_stream_id
             .unwrap_or_else(|| self.cluster_id.wrapping_mul(100).wrapping_add(121 + self.service_id))
     }
@@ -137,28 +178,46 @@ impl Settings {
     }
 }
 
-impl std::fmt::Debug for Settings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings")
-            .field("cluster_id", &self.cluster_id)
-            .field("service_id", &self.service_id)
-            .field("service_name", &self.service_name)
-            .field("app_version", &self.app_version)
-            .field("control_channel", &self.control_channel)
-            .field("consensus_module_stream_id", &self.consensus_module_stream_id)
-            .field("service_stream_id", &self.service_stream_id)
-            .field("replay_channel", &self.replay_channel)
-            .field("replay_stream_id", &self.replay_stream_id)
-            .field("snapshot_channel", &self.snapshot_channel)
-            .field("snapshot_stream_id", &self.snapshot_stream_id)
-            .field("is_responding_service", &self.is_responding_service)
-            .field("log_fragment_limit", &self.log_fragment_limit)
-            .field("failure_policy", &self.failure_policy)
-            .field("cycle_threshold", &self.cycle_threshold)
-            .field("snapshot_duration_threshold", &self.snapshot_duration_threshold)
-            .field("archive_control_channel", &self.archive_control_channel)
-            .field("archive_control_stream_id", &self.archive_control_stream_id)
-            .field("archive_response_stream_id", &self.archive_response_stream_id)
-            .finish_non_exhaustive()
-    }
+/// Writes the methods that read a setting.
+macro_rules! readers {
+    ($($name:ident: $type:ty = |$settings:ident| $value:expr;)*) => {
+        impl Settings {
+            $(
+                #[doc = concat!("See [`Context::", stringify!($name), "`](super::Context::", stringify!($name), ").")]
+                pub fn $name(&self) -> $type {
+                    let $settings = self;
+                    $value
+                }
+            )*
+        }
+    };
+}
+
+readers! {
+    aeron_directory_name: Option<&Path> = |settings| settings.aeron_dir.as_deref();
+    cluster_directory_name: &Path = |settings| &settings.cluster_dir;
+    mark_file_dir: &Path = |settings| settings.mark_file_dir.as_deref().unwrap_or(&settings.cluster_dir);
+    mark_file_wait: Duration = |settings| settings.mark_file_wait;
+    error_buffer_length: usize = |settings| settings.error_buffer_length;
+    print_configuration: bool = |settings| settings.print_configuration;
+    cluster_id: i32 = |settings| settings.cluster_id;
+    service_id: i32 = |settings| settings.service_id;
+    service_name: &str = |settings| &settings.service_name;
+    app_version: SemanticVersion = |settings| settings.app_version;
+    control_channel: &str = |settings| &settings.control_channel;
+    consensus_module_stream_id: i32 = |settings| settings.consensus_module_stream_id;
+    service_stream_id: i32 = |settings| settings.service_stream_id;
+    replay_channel: &str = |settings| &settings.replay_channel;
+    replay_stream_id: i32 = |settings| settings.replay_stream_id;
+    snapshot_channel: &str = |settings| &settings.snapshot_channel;
+    snapshot_stream_id: i32 = |settings| settings.snapshot_stream_id;
+    is_responding_service: bool = |settings| settings.is_responding_service;
+    log_fragment_limit: usize = |settings| settings.log_fragment_limit;
+    failure_policy: FailurePolicy = |settings| settings.failure_policy;
+    cycle_threshold: Duration = |settings| settings.cycle_threshold;
+    snapshot_duration_threshold: Duration = |settings| settings.snapshot_duration_threshold;
+    cpu_affinity: Option<usize> = |settings| settings.cpu_affinity;
+    archive_control_channel: &str = |settings| &settings.archive_control_channel;
+    archive_control_stream_id: i32 = |settings| settings.archive_control_stream_id;
+    archive_response_stream_id: i32 = |settings| settings.archive_response_stream();
 }

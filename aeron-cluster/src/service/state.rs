@@ -59,6 +59,7 @@ pub(super) struct State {
     pub(super) leader_member_id: Cell<i32>,
     pub(super) time: Cell<i64>,
     pub(super) time_unit: Cell<Option<ClusterTimeUnit>>,
+    origin: Instant,
     lifecycle: Cell<Lifecycle>,
     next_ack_id: Cell<i64>,
 
@@ -98,6 +99,7 @@ impl State {
             leader_member_id: Cell::new(NULL_VALUE as i32),
             time: Cell::new(0),
             time_unit: Cell::new(None),
+            origin: Instant::now(),
             lifecycle: Cell::new(Lifecycle::None),
             next_ack_id: Cell::new(0),
             idle_strategy: RefCell::new(idle_strategy),
@@ -289,6 +291,20 @@ impl State {
                 Err(())
             }
         }
+    }
+
+    /// Does background work within a callback that waits; an error if the agent must end.
+    pub(super) fn in_background(&self, work: impl FnOnce(i64) -> usize) -> Result<usize, ()> {
+        if self.stopping.get() {
+            return Err(());
+        }
+        let _guard = self.enter(Lifecycle::DoBackgroundWork);
+        Ok(work(self.nanos(Instant::now())))
+    }
+
+    /// The clock of background work: nanoseconds since this container was made.
+    pub(super) fn nanos(&self, now: Instant) -> i64 {
+        i64::try_from(now.duration_since(self.origin).as_nanos()).unwrap_or(i64::MAX)
     }
 
     pub(super) fn reset_idle(&self) {

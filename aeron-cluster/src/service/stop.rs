@@ -64,3 +64,8 @@ pub(super) fn panic_text(payload: &(dyn Any + Send)) -> &str {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a payload that is no text")
 }
+
+/// A panic, as an error.
+pub(super) fn panicked(what: &str, payload: &(dyn Any + Send)) -> Error {
+    Error::new(ErrorKind::Terminated, format!("{what} panicked: {}", panic_text(payload)))
+}

@@ -83,7 +83,7 @@ impl DutyCycle {
 }
 
 /// A duration as Agrona's `SystemUtil.formatDuration` writes it: in the largest unit that leaves nothing over.
-fn java_duration(duration: Duration) -> String {
+pub(super) fn java_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     for (unit, name) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")] {
         if nanos != 0 && nanos.is_multiple_of(unit) {

@@ -110,7 +110,7 @@ fn driver_alone() -> TestCluster {
 fn a_service_that_cannot_be_made_ends_the_container_in_order() {
     let cluster = driver_alone();
     let (hook, hooked) = channel();
-    let settings = context(&cluster).termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
+    let settings = context(&cluster).extended_termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
     let make = || -> Probe { panic!("no service today") };
     let container = ClusteredServiceContainer::launch_with(settings, make).unwrap();
     let error = container.wait().unwrap_err().to_string();
@@ -133,7 +133,7 @@ fn an_idle_strategy_that_panics_ends_the_container_in_order() {
     let (hook, hooked) = channel();
     let settings = context(&cluster)
         .idle_strategy_supplier(|| Box::new(Impatient))
-        .termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
+        .extended_termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
     let container = ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap();
     let error = container.wait().unwrap_err().to_string();
     assert_eq!(error, "the container panicked: no more waiting");

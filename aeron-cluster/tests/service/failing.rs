@@ -17,7 +17,7 @@ fn a_panic_ends_the_node_and_the_message_is_there_at_the_next_start() {
     let (hook, hooked) = channel();
     let (handler, handled) = channel();
     let settings = context(&cluster)
-        .termination_hook(move |cause| hook.send(cause.to_string()).unwrap())
+        .extended_termination_hook(move |cause| hook.send(cause.to_string()).unwrap())
         .error_handler(move |error| handler.send(error.to_string()).unwrap());
     let container = ClusteredServiceContainer::launch(settings, probe).unwrap();
     cluster.wait_for_leader().unwrap();
@@ -79,7 +79,7 @@ fn a_failed_start_is_acknowledged_and_ends_service_and_consensus_module() {
         let cluster = TestCluster::builder().start().unwrap();
         let (probe, events) = Probe::failing(fail);
         let (hook, hooked) = channel();
-        let settings = context(&cluster).termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
+        let settings = context(&cluster).extended_termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
         let container = ClusteredServiceContainer::launch(settings, probe).unwrap();
         let error = container.wait().unwrap_err().to_string();
         assert!(

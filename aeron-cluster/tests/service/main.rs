@@ -20,3 +20,4 @@ mod probe;
 mod protocol;
 mod script;
 mod snapshots;
+mod surface;
