@@ -7,7 +7,9 @@ mod rig;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod both;
 mod endings;
 mod messages;
+mod recordings;
 mod restarts;
 mod several;
