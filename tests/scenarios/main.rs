@@ -13,3 +13,4 @@ mod messages;
 mod recordings;
 mod restarts;
 mod several;
+mod tools;
