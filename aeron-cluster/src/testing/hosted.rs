@@ -111,11 +111,15 @@ enum Running {
 pub(super) struct Hosted {
     place: Place,
     running: Option<Running>,
+    /// What a container failed with.
+    failed: Option<Error>,
+    /// Whether its end was asked for.
+    is_dismissed: bool,
 }
 
 impl Hosted {
     pub(super) fn new(place: Place) -> Hosted {
-        Hosted { place, running: None }
+        Hosted { place, running: None, failed: None, is_dismissed: false }
     }
 
     /// Starts it; one that runs already stays.
@@ -123,7 +127,7 @@ impl Hosted {
         if self.is_running() {
             return Ok(());
         }
-        self.running = None;
+        (self.running, self.failed, self.is_dismissed) = (None, None, false);
         let running = match source {
             Source::Container(launch) => {
                 let context = self.place.context();
@@ -169,6 +173,7 @@ impl Hosted {
 
     /// Ends it in order.
     pub(super) fn stop(&mut self) -> Result<()> {
+        self.is_dismissed = true;
         match &mut self.running {
             Some(Running::Program(process)) => {
                 process.stop()?;
@@ -184,6 +189,7 @@ impl Hosted {
 
     /// Kills a program; closes a container, which cannot be killed, whatever it says.
     pub(super) fn kill(&mut self) {
+        self.is_dismissed = true;
         match &mut self.running {
             Some(Running::Program(process)) => process.kill(),
             Some(Running::Container(_)) => self.running = None,
@@ -199,20 +205,21 @@ impl Hosted {
         wait_until(&format!("the end of {}", self.place), PATIENCE, || {
             Ok(if self.is_running() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        match self.running.take() {
-            Some(Running::Container(container)) => match container.wait() {
-                Ok(Termination::Closed | Termination::Expected) => Ok(()),
+        if let Some(Running::Container(container)) = self.running.take() {
+            self.failed = match container.wait() {
+                Ok(Termination::Closed | Termination::Expected) => None,
                 Ok(Termination::Unexpected) => {
-                    Err(Error::new(ErrorKind::Terminated, format!("{} ended unexpectedly", self.place)))
+                    Some(Error::new(ErrorKind::Terminated, format!("{} ended unexpectedly", self.place)))
                 }
-                Err(error) => Err(error.context(&self.place)),
-            },
-            _ => Ok(()),
+                Err(error) => Some(error.context(&self.place)),
+            };
         }
+        self.failed.clone().map_or(Ok(()), Err)
     }
 
-    /// What ended it, if it ended with an error.
+    /// What it ended with, if nobody asked for that.
     pub(super) fn failure(&mut self) -> Option<Error> {
-        if self.running.is_none() || self.is_running() { None } else { self.wait_for_end().err() }
+        let has_ended = self.failed.is_some() || self.running.is_some() && !self.is_running();
+        if has_ended && !self.is_dismissed { self.wait_for_end().err() } else { None }
     }
 }

@@ -132,16 +132,15 @@ impl TestCluster {
     ///
     /// [`ErrorKind::State`] for a service in this process, which cannot be killed, and for one that was not started.
     pub fn kill_service(&mut self, member: usize, service_id: usize) -> Result<()> {
-        match self.service_process(member, service_id)? {
-            Some(process) => process.kill(),
-            None => {
-                let message = format!(
-                    "service {service_id} of member {member} is no process that runs: only one made by \
-                     Builder::program can be killed"
-                );
-                return Err(Error::new(ErrorKind::State, message));
-            }
+        let service = self.node(member)?.service(service_id)?;
+        if service.process().is_none() {
+            let message = format!(
+                "service {service_id} of member {member} is no process that runs: only one made by \
+                 Builder::program can be killed"
+            );
+            return Err(Error::new(ErrorKind::State, message));
         }
+        service.kill();
         Ok(())
     }
 

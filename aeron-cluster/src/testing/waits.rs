@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::cluster::TestCluster;
 use super::counters::{CounterView, type_id};
-use super::node::newest;
+use super::node::{Node, newest};
 use super::parts::Part;
 use super::patience::{PATIENCE, wait_until};
 use crate::{Error, ErrorKind, Result};
@@ -44,7 +44,8 @@ impl TestCluster {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] with the output of a consensus module that ended when too few are left for a leader;
+    /// What a service of the cluster failed with; [`ErrorKind::State`] with the output of a consensus module that ended when
+    /// too few are left for a leader;
     /// [`ErrorKind::Timeout`] when no state moves for [`PATIENCE`].
     pub fn wait_for_leader(&mut self) -> Result<usize> {
         self.wait_for_leader_among(|_| true)
@@ -143,6 +144,9 @@ impl TestCluster {
     fn wait_for_all(&mut self, what: &str, is_done: impl Fn(&State) -> bool) -> Result<()> {
         wait_until(what, PATIENCE, || {
             self.check_quorum()?;
+            if let Some(failure) = self.failures().into_iter().next() {
+                return Err(failure);
+            }
             let states = self.states()?;
             let reachable = self.reachable();
             let is_done = reachable.into_iter().all(|member| is_done(&states[member]));
@@ -160,19 +164,30 @@ impl TestCluster {
         members
     }
 
-    fn check_quorum(&mut self) -> Result<()> {
+    /// What services of members that run failed with, one of each member. Without its driver or consensus module a service must end,
+    /// one way or another.
+    fn failures(&mut self) -> Vec<Error> {
         let running = self.running();
-        if running.len() > self.nodes.len() / 2 {
+        let failure = |node: &mut Node| {
+            let should_run = running.contains(&node.id) && node.is_running(Part::Driver);
+            let failure = node.services().iter_mut().find_map(|service| service.failure());
+            failure.filter(|_| should_run)
+        };
+        self.nodes.iter_mut().filter_map(failure).collect()
+    }
+
+    /// A leader cannot be waited for if too few members are left that could follow it.
+    fn check_quorum(&mut self) -> Result<()> {
+        let (running, failures) = (self.running(), self.failures());
+        if running.len() - failures.len() > self.nodes.len() / 2 {
             return Ok(());
         }
+        if let Some(failure) = failures.into_iter().next() {
+            return Err(failure);
+        }
         let ended = (0..self.nodes.len()).find(|member| !running.contains(member)).unwrap_or(0);
-        let failures = self.nodes[ended].services().iter_mut().filter_map(|service| service.failure());
-        let failures: String = failures.map(|error| format!(" ({})", error.message())).collect();
         match self.process(ended, Part::ConsensusModule) {
-            Some(process) => {
-                let what = format!("ended{failures}, and too few are left for a leader");
-                Err(process.failure(ErrorKind::State, &what))
-            }
+            Some(process) => Err(process.failure(ErrorKind::State, "ended, and too few are left for a leader")),
             None => Err(Error::new(ErrorKind::State, "too few members were started for a leader")),
         }
     }

@@ -7,7 +7,7 @@ use aeron_cluster::testing::TestCluster;
 
 /// The service under test counts messages, and answers each with the count.
 #[derive(Default)]
-struct Counter(u64);
+pub struct Counter(u64);
 
 impl ClusteredService for Counter {
     fn on_start(&mut self, cluster: &Cluster, snapshot: Option<&mut SnapshotImage>) -> Result<(), ServiceError> {
@@ -40,7 +40,7 @@ impl ClusteredService for Counter {
 }
 
 /// Sends one message, and waits for its answer.
-fn count(client: &mut AeronCluster) -> aeron_cluster::Result<u64> {
+pub fn count(client: &mut AeronCluster) -> aeron_cluster::Result<u64> {
     while client.offer(b"count").is_err() {
         client.poll_egress(&mut on_message(|_, _, _, _| {}))?;
     }

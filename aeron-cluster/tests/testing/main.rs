@@ -2,3 +2,5 @@
 #![cfg(feature = "testing")]
 
 mod example;
+mod misuse;
+mod services;
