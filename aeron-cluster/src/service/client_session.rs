@@ -5,10 +5,11 @@ use std::io::IoSlice;
 use std::rc::Rc;
 
 use super::egress::Egress;
+use super::send_limits::SendLimits;
 use super::state::{Sending, State, with_header};
-use crate::aeron::{BufferClaim, OfferError};
+use crate::aeron::{BufferClaim, OfferError, Publication};
 use crate::codec::SessionMessageHeader;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// A client's session with the cluster. Mirrors `io.aeron.cluster.service.ClientSession`.
 ///
@@ -19,6 +20,7 @@ pub struct ClientSession {
     response_stream_id: i32,
     response_channel: String,
     encoded_principal: Vec<u8>,
+    limits: SendLimits,
     is_closing: Cell<bool>,
     /// Until the log brings its end.
     is_open: bool,
@@ -42,6 +44,7 @@ impl ClientSession {
             response_stream_id,
             response_channel: response_channel.to_owned(),
             encoded_principal: encoded_principal.to_vec(),
+            limits: SendLimits::new(response_channel, &state.settings),
             is_closing: Cell::new(false),
             is_open: true,
             egress: Rc::default(),
@@ -91,6 +94,18 @@ impl ClientSession {
         Ok(())
     }
 
+    /// The longest message that [`offer`](Self::offer) takes, in bytes, on every member: by the `term-length` of the client's channel, else by
+    /// [`response_term_length`](super::Context::response_term_length).
+    pub fn max_message_length(&self) -> usize {
+        self.limits.message
+    }
+
+    /// The longest message that [`try_claim`](Self::try_claim) takes, in bytes, on every member: by the `mtu` of the client's channel, else by
+    /// [`response_mtu_length`](super::Context::response_mtu_length).
+    pub fn max_payload_length(&self) -> usize {
+        self.limits.claim
+    }
+
     /// Sends a message to the client. Does not block.
     ///
     /// Returns the position after the message, or [`MOCKED_OFFER`](Self::MOCKED_OFFER) on a member that does not lead.
@@ -98,29 +113,37 @@ impl ClientSession {
     ///
     /// # Errors
     ///
+    /// [`InvalidArgument`](OfferError::InvalidArgument) if the message is too long, on every member alike;
     /// [`AdminAction`](OfferError::AdminAction) while the publication to the client is being added,
-    /// [`NotConnected`](OfferError::NotConnected) if there is none or the client does not listen,
+    /// [`NotConnected`](OfferError::NotConnected) if there is none, the client does not listen, or the publication takes less than
+    /// the settings say, which is recorded;
     /// [`NotAllowed`](OfferError::NotAllowed) from a callback that must not send, and
     /// [`Closed`](OfferError::Closed) once the container is ending.
     #[inline]
     pub fn offer(&self, message: &[u8]) -> Result<i64, OfferError> {
-        match self.state.sending()? {
-            Sending::Mocked => self.state.check_message_length(message.len()),
+        let sending = self.state.sending()?;
+        self.limits.check_message(message.len())?;
+        match sending {
+            Sending::Mocked => Ok(Self::MOCKED_OFFER),
             Sending::Real => {
                 let publication = self.egress.publication()?;
                 let header = self.header().encode();
-                publication.offer_vectored(&[IoSlice::new(&header), IoSlice::new(message)])
+                let sent = publication.offer_vectored(&[IoSlice::new(&header), IoSlice::new(message)]);
+                sent.map_err(|reason| self.refusal(reason, publication))
             }
         }
     }
 
     /// As [`offer`](Self::offer), for a message that lies in several pieces.
     pub fn offer_vectored(&self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
-        match self.state.sending()? {
-            Sending::Mocked => self.state.check_message_length(pieces.iter().map(|piece| piece.len()).sum()),
+        let sending = self.state.sending()?;
+        self.limits.check_message(pieces.iter().map(|piece| piece.len()).sum())?;
+        match sending {
+            Sending::Mocked => Ok(Self::MOCKED_OFFER),
             Sending::Real => {
                 let publication = self.egress.publication()?;
                 with_header(&self.header().encode(), pieces, |pieces| publication.offer_vectored(pieces))
+                    .map_err(|reason| self.refusal(reason, publication))
             }
         }
     }
@@ -128,15 +151,37 @@ impl ClientSession {
     /// Claims space for a message of `length` bytes, to be written in place and committed. On a member that does not lead
     /// the space is memory that nobody receives. At most one packet; otherwise as [`offer`](Self::offer).
     pub fn try_claim(&self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
-        match self.state.sending()? {
-            Sending::Mocked => self.state.mocked_claim(length, Self::MOCKED_OFFER),
+        let sending = self.state.sending()?;
+        self.limits.check_claim(length)?;
+        match sending {
+            Sending::Mocked => Ok(self.state.mocked_claim(length, Self::MOCKED_OFFER)),
             Sending::Real => {
                 let publication = self.egress.publication()?;
                 let header = self.header().encode();
-                let claim = publication.try_claim(header.len().saturating_add(length))?;
-                Ok(claim.with_hidden_start(&header))
+                let claim = publication.try_claim(header.len() + length);
+                Ok(claim.map_err(|reason| self.refusal(reason, publication))?.with_hidden_start(&header))
             }
         }
+    }
+
+    /// What a send answers that the publication refused. That a message is too long was for the limits to say, on all
+    /// members alike: a publication that takes less is one that does not reach the client.
+    #[cold]
+    fn refusal(&self, reason: OfferError, publication: &Publication) -> OfferError {
+        if reason != OfferError::InvalidArgument {
+            return reason;
+        }
+        self.state.errors.count(&Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "the publication to session {} takes messages of {} bytes in packets of {}, less than response_term_length \
+                 and response_mtu_length say: make them what the media drivers of all members have",
+                self.id,
+                publication.max_message_length(),
+                publication.max_payload_length()
+            ),
+        ));
+        OfferError::NotConnected
     }
 
     #[inline]

@@ -185,6 +185,25 @@ impl Context {
         self
     }
 
+    /// The MTU of publications to clients whose channel names none, in bytes: what the media drivers of the members have. Default: 1408,
+    /// theirs. From the environment it is read under the drivers' name, `AERON_MTU_LENGTH`.
+    ///
+    /// A send answers the same on every member, leader or not, and this is what it knows of the length of a packet; so the setting must be
+    /// the same on all. Where a driver has less, what does not fit is answered with `NotConnected` and recorded.
+    #[must_use]
+    pub fn response_mtu_length(mut self, bytes: usize) -> Self {
+        self.settings.response_mtu_length = bytes;
+        self
+    }
+
+    /// The term length of publications to clients whose channel names none, in bytes: an eighth of it is the longest message. Default:
+    /// 16 MiB, the drivers'. Otherwise as [`response_mtu_length`](Self::response_mtu_length), with `AERON_TERM_BUFFER_LENGTH`.
+    #[must_use]
+    pub fn response_term_length(mut self, bytes: usize) -> Self {
+        self.settings.response_term_length = bytes;
+        self
+    }
+
     /// The most fragments of the log to process before looking at anything else. Default: 50.
     #[must_use]
     pub fn log_fragment_limit(mut self, limit: usize) -> Self {

@@ -58,6 +58,8 @@ mod tests {
             ("AERON_CLUSTER_SNAPSHOT_CHANNEL", "aeron:ipc?alias=s"),
             ("AERON_CLUSTER_SNAPSHOT_STREAM_ID", "206"),
             ("AERON_CLUSTER_SERVICE_RESPONDER", "false"),
+            ("AERON_MTU_LENGTH", "8192"),
+            ("AERON_TERM_BUFFER_LENGTH", "65536"),
             ("AERON_CLUSTER_LOG_FRAGMENT_LIMIT", "9"),
             ("AERON_CLUSTER_SERVICE_ERROR_BUFFER_LENGTH", "2m"),
             ("AERON_CLUSTER_SERVICE_CYCLE_THRESHOLD", "5ms"),

@@ -29,6 +29,7 @@ mod lifecycle;
 mod log_adapter;
 pub mod mark_file;
 mod recovery_state;
+mod send_limits;
 mod service_adapter;
 mod sessions;
 mod settings;

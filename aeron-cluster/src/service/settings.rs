@@ -45,6 +45,8 @@ pub struct Settings {
     pub(super) snapshot_channel: String,
     pub(super) snapshot_stream_id: i32,
     pub(super) is_responding_service: bool,
+    pub(super) response_mtu_length: usize,
+    pub(super) response_term_length: usize,
     pub(super) log_fragment_limit: usize,
     pub(super) idle_strategy: IdleStrategySupplier,
     pub(super) idle_strategy_name: &'static str,
@@ -79,6 +81,8 @@ impl Default for Settings {
             snapshot_channel: "aeron:ipc?alias=snapshot".into(),
             snapshot_stream_id: 106,
             is_responding_service: true,
+            response_mtu_length: 1408,
+            response_term_length: 16 * 1024 * 1024,
             log_fragment_limit: 50,
             idle_strategy: Box::new(|| Box::new(BackoffIdleStrategy::default())),
             idle_strategy_name: "backoff",
@@ -212,6 +216,8 @@ readers! {
     snapshot_channel: &str = |settings| &settings.snapshot_channel;
     snapshot_stream_id: i32 = |settings| settings.snapshot_stream_id;
     is_responding_service: bool = |settings| settings.is_responding_service;
+    response_mtu_length: usize = |settings| settings.response_mtu_length;
+    response_term_length: usize = |settings| settings.response_term_length;
     log_fragment_limit: usize = |settings| settings.log_fragment_limit;
     failure_policy: FailurePolicy = |settings| settings.failure_policy;
     cycle_threshold: Duration = |settings| settings.cycle_threshold;

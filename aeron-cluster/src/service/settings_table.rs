@@ -123,6 +123,16 @@ pub(super) const ROWS: &[Row] = &[
         })),
     },
     Row {
+        name: "response_mtu_length",
+        show: |settings| settings.response_mtu_length.to_string(),
+        variable: Some(("AERON_MTU_LENGTH", |context, value| Ok(context.response_mtu_length(length(value)?)))),
+    },
+    Row {
+        name: "response_term_length",
+        show: |settings| settings.response_term_length.to_string(),
+        variable: Some(("AERON_TERM_BUFFER_LENGTH", |context, value| Ok(context.response_term_length(length(value)?)))),
+    },
+    Row {
         name: "log_fragment_limit",
         show: |settings| settings.log_fragment_limit.to_string(),
         variable: Some(("AERON_CLUSTER_LOG_FRAGMENT_LIMIT", |context, value| {

@@ -28,14 +28,6 @@ const CLIENT_WORK_LIMIT: usize = 16;
 const MARK_FILE_UPDATE_INTERVAL_MS: i64 = 1_000;
 /// Attempts to ask for a session's end.
 const CLOSE_SESSION_ATTEMPTS: usize = 3;
-/// The longest message of an Aeron publication whatever its term, in bytes.
-const MAX_MESSAGE_LENGTH: usize = 16 * 1024 * 1024;
-/// The longest packet that UDP can carry for Aeron, in bytes (`MAX_UDP_PAYLOAD_LENGTH`), and what of it is left to a
-/// message behind the headers of frame and session.
-const MAX_UDP_PAYLOAD_LENGTH: usize = 65_504;
-const MOCKED_CLAIM_LENGTH: usize =
-    MAX_UDP_PAYLOAD_LENGTH - crate::aeron::DATA_HEADER_LENGTH - SessionMessageHeader::ENCODED_LENGTH;
-
 /// Whether a send to a client goes out.
 pub(super) enum Sending {
     Real,
@@ -176,20 +168,9 @@ impl State {
         }
     }
 
-    /// What a send on a member that does not lead answers.
-    pub(super) fn check_message_length(&self, length: usize) -> Result<i64, OfferError> {
-        if length > MAX_MESSAGE_LENGTH - SessionMessageHeader::ENCODED_LENGTH {
-            return Err(OfferError::InvalidArgument);
-        }
-        Ok(super::ClientSession::MOCKED_OFFER)
-    }
-
     /// A claim on memory that nobody receives.
-    pub(super) fn mocked_claim(&self, length: usize, position: i64) -> Result<BufferClaim<'_>, OfferError> {
-        if length > MOCKED_CLAIM_LENGTH {
-            return Err(OfferError::InvalidArgument);
-        }
-        Ok(BufferClaim::scratch(&self.scratch, length, position))
+    pub(super) fn mocked_claim(&self, length: usize, position: i64) -> BufferClaim<'_> {
+        BufferClaim::scratch(&self.scratch, length, position)
     }
 
     pub(super) fn connect_egress(&self, egress: &Rc<Egress>, channel: &str, stream_id: i32) {

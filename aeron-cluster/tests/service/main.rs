@@ -14,6 +14,7 @@ mod failing;
 mod framed;
 mod invoker;
 mod joining;
+mod lengths;
 mod loading;
 mod messages;
 mod probe;

@@ -39,7 +39,7 @@ fn no_events() -> Events {
     Probe::new().1
 }
 
-fn start(
+pub fn start(
     configure: impl FnOnce(Context) -> Context,
     on_start: impl FnMut(&Cluster) + Send + 'static,
     on_message: impl FnMut(&Cluster) + Send + 'static,
