@@ -58,8 +58,8 @@ impl Numbers {
         self.ranges.last().map_or(0, |range| range.1)
     }
 
-    /// False if the number came out of order, or again.
-    fn add(&mut self, number: u64) -> bool {
+    /// Takes a number. False if it came out of order, or again.
+    pub fn add(&mut self, number: u64) -> bool {
         match self.ranges.last_mut() {
             Some(range) if number <= range.1 => return false,
             Some(range) if number == range.1 + 1 => range.1 = number,

@@ -5,6 +5,7 @@ use aeron_cluster::aeron::{Aeron, Context as AeronContext};
 use aeron_cluster::client::Context;
 use aeron_cluster::testing::{Java, PATIENCE, Process, TestCluster};
 
+use crate::random::Random;
 use crate::recordings::latest_snapshot;
 use crate::replica::{Command, ReplicaClient, Reply};
 use crate::rig::{abort, field, replica_with, state_of, take_snapshot, wait_for_same_state};
@@ -88,18 +89,6 @@ fn snapshots_are_the_same_to_the_byte_and_load_on_both_containers() {
     assert!(snapshots[0] == snapshots[2], "two Rust members write different snapshots");
 }
 
-/// Random numbers from a seed (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
-
 /// A run of a script on a cluster of one member: two sessions at a time, and all that any session received.
 struct Run {
     cluster: TestCluster,
@@ -122,7 +111,7 @@ impl Run {
         cluster.wait_for_leader().unwrap();
         let clients = [0, 1].map(|_| ReplicaClient::connect(&cluster, 0));
         let (received, states) = (Vec::new(), Vec::new());
-        Run { cluster, java: java.clone(), container, service, clients, random: Random(seed), received, states }
+        Run { cluster, java: java.clone(), container, service, clients, random: Random::new(seed), received, states }
     }
 
     fn steps(&mut self) {

@@ -1,6 +1,8 @@
 //! What a clustered service goes through in its life, on real clusters of one member: restarts, several services, endings,
 //! messages of all lengths, and the same under the official container. The service is the replica of `tests/replica`.
 
+#[path = "../soak/random.rs"]
+mod random;
 #[path = "../replica/mod.rs"]
 mod replica;
 mod rig;
@@ -13,4 +15,5 @@ mod messages;
 mod recordings;
 mod restarts;
 mod several;
+mod soak;
 mod tools;
