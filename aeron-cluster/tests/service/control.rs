@@ -1,5 +1,6 @@
 //! What the consensus module says over the control channel, and what it is told there.
 
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::codec::{ActionFlags, ClusterAction, RequestServiceAck, ServiceEvent};
@@ -9,19 +10,13 @@ use aeron_cluster::testing::PATIENCE;
 
 use crate::messages::{action, message, open, terminate_at};
 use crate::probe::{Event, Fail};
-use crate::script::{Recovery, Script, Stage, wait_for};
+use crate::script::{Recovery, Script, Stage, activity, ended, wait_for};
 
-/// Where the mark file says when its owner was last alive.
-const ACTIVITY_OFFSET: usize = 16;
-/// And where of which member it is.
+/// Where the mark file says of which member it is.
 const MEMBER_ID_OFFSET: usize = 64;
 
 fn mark_file(script: &Script) -> Vec<u8> {
     std::fs::read(script.cluster.cluster_dir(0).join(mark_file_name(0))).unwrap()
-}
-
-fn activity(script: &Script) -> i64 {
-    i64::from_le_bytes(*mark_file(script)[ACTIVITY_OFFSET..].first_chunk().unwrap())
 }
 
 #[test]
@@ -94,7 +89,7 @@ fn a_termination_without_acknowledgement_is_expected_and_no_error() {
     script.tell(&terminate_at(0, false));
     assert_eq!(script.events.rest().last(), Some(&Event::Terminate));
     assert_eq!(script.unheard(), 0, "nobody asked for an acknowledgement");
-    assert_eq!(script.container.wait().unwrap(), Termination::Expected);
+    assert_eq!(ended(script.container).unwrap(), Termination::Expected);
     // What goes wrong in `on_terminate` is told and changes nothing.
     let told: Vec<_> = script.errors.try_iter().collect();
     assert!(matches!(&told[..], [panic] if panic.contains("service panicked in on_terminate")), "{told:?}");
@@ -154,14 +149,94 @@ fn the_mark_file_names_the_member_and_shows_life_each_second_whatever_the_servic
     const SEVERAL_UPDATES: i64 = 2_000;
     let mut script = Script::start(|context| context);
     let start = Instant::now();
-    let begin = activity(&script);
-    wait_for(|| activity(&script) >= begin + SEVERAL_UPDATES);
+    let begin = activity(&script.cluster);
+    wait_for(|| activity(&script.cluster) >= begin + SEVERAL_UPDATES);
     let mut log = script.log(0);
     script.join(&log, Role::Follower);
     script.append(&mut log, &message(3, 9, "wait"));
-    let begin = activity(&script);
-    wait_for(|| activity(&script) >= begin + SEVERAL_UPDATES);
+    let begin = activity(&script.cluster);
+    wait_for(|| activity(&script.cluster) >= begin + SEVERAL_UPDATES);
     assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
     assert_eq!(mark_file(&script)[MEMBER_ID_OFFSET..MEMBER_ID_OFFSET + 4], 7i32.to_le_bytes());
     assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+#[test]
+fn an_acknowledgement_that_cannot_be_sent_uses_up_no_id() {
+    let mut script = Script::start(|context| context.failure_policy(FailurePolicy::LogAndContinue));
+    script.stop_listening();
+    script.tell(&RequestServiceAck { log_position: 0 }.encode());
+    assert_eq!(script.errors.recv_timeout(PATIENCE).unwrap(), "publication is not connected");
+    script.listen_again();
+    script.tell(&RequestServiceAck { log_position: 0 }.encode());
+    assert_eq!(script.ack().ack_id, 1);
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+#[test]
+fn back_pressure_of_the_consensus_module_is_no_error() {
+    let mut script = Script::start(|context| context);
+    let mut log = script.log(0);
+    script.join(&log, Role::Follower);
+    script.append(&mut log, &open(3));
+    // Until the channel takes no more.
+    script.append(&mut log, &message(3, 9, "fill"));
+    assert_eq!(script.events.text(), "fill");
+    script.tell(&RequestServiceAck { log_position: 0 }.encode());
+    wait_for(|| script.is_heard());
+    // It waits, and takes nothing else meanwhile.
+    script.tell(&RequestServiceAck { log_position: 0 }.encode());
+    assert_eq!(script.ack().ack_id, 2);
+    assert_eq!(script.ack().ack_id, 3);
+    let told: Vec<_> = script.errors.try_iter().collect();
+    assert!(told.iter().all(|error| error.starts_with("invalid ack request: ")), "{told:?}");
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+#[test]
+fn a_channel_to_the_consensus_module_at_its_last_position_is_an_error() {
+    // One frame is left of the last term, and it is too short for an acknowledgement.
+    let last = "aeron:ipc?term-length=64k|init-term-id=0|term-id=2147483647|term-offset=65472";
+    let script = Stage::with_driver().launch(&Recovery::NOTHING, Fail::Never, |context| context.control_channel(last));
+    let error = script.ended().0.unwrap_err().to_string();
+    assert_eq!(error, "publication at max position: term-length=65536");
+}
+
+#[test]
+fn requests_are_taken_one_a_tick() {
+    const REQUESTS: i64 = 50;
+    let mut script = Script::start(|context| context);
+    let start = Instant::now();
+    for _ in 0..REQUESTS {
+        script.tell(&RequestServiceAck { log_position: 0 }.encode());
+    }
+    // Two taken at once would be one.
+    for id in 1..=REQUESTS {
+        assert_eq!(script.ack().ack_id, id);
+    }
+    assert!(start.elapsed() >= Duration::from_millis(REQUESTS as u64), "{:?}", start.elapsed());
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+#[test]
+fn an_unexpected_termination_is_told_and_not_counted() {
+    const ERROR_COUNTER: i32 = 215;
+    let stage = Stage::with_driver();
+    let (hook, hooked) = channel();
+    let aeron = stage.aeron.clone();
+    let mut script = stage.launch(&Recovery::NOTHING, Fail::Never, |context| {
+        context.termination_hook(move |cause| {
+            let counters = aeron.counters();
+            let count = counters.find(|counter| counter.type_id == ERROR_COUNTER).and_then(|id| counters.value(id));
+            hook.send((cause.to_string(), count)).unwrap();
+        })
+    });
+    script.started(&Recovery::NOTHING);
+    let mut log = script.log(0);
+    script.join(&log, Role::Follower);
+    script.append(&mut log, &message(1, 1, "terminate false"));
+    assert_eq!(hooked.recv_timeout(PATIENCE).unwrap(), ("unexpected termination".to_owned(), Some(0)));
+    let (ended, _, told) = script.ended();
+    assert_eq!(ended.unwrap(), Termination::Unexpected);
+    assert_eq!(told, ["unexpected termination"]);
 }

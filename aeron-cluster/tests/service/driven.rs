@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::probe::{Event, Probe, context};
 
 /// Drives a service until it ends.
-fn drive(agent: &mut ClusteredServiceAgent<Probe>) -> aeron_cluster::Result<Termination> {
+pub fn drive(agent: &mut ClusteredServiceAgent<Probe>) -> aeron_cluster::Result<Termination> {
     let mut idle = BackoffIdleStrategy::default();
     loop {
         match agent.do_work()? {

@@ -14,6 +14,7 @@ use aeron_cluster::testing::{PATIENCE, Part, TestCluster, wait_until};
 
 use crate::client::Client;
 use crate::probe::{Event, Probe, context, launch};
+use crate::script::ended;
 
 const PROMPT: Duration = Duration::from_secs(1);
 
@@ -56,7 +57,7 @@ fn a_dead_driver_ends_the_container_with_an_error_and_not_the_process() {
     client.send("wait");
     events.wait_for(|event| matches!(event, Event::Waiting).then_some(()));
     cluster.kill(0, Part::Driver);
-    let error = container.wait().unwrap_err();
+    let error = ended(container).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DriverDead);
     assert_eq!(error.message(), "unexpected Aeron close");
     let rest = events.rest();
@@ -70,7 +71,7 @@ fn a_dead_consensus_module_ends_the_container_in_order() {
     let (container, events) = launch(&cluster);
     cluster.wait_for_leader().unwrap();
     cluster.kill(0, Part::ConsensusModule);
-    assert_eq!(container.wait().unwrap(), Termination::Expected);
+    assert_eq!(ended(container).unwrap(), Termination::Expected);
     assert_eq!(events.rest().last(), Some(&Event::Terminate));
     let errors = cluster.cluster_tool(0, &["errors"]).unwrap();
     assert!(errors.contains("commit-pos counter unexpectedly closed, terminating"), "{errors}");
@@ -88,7 +89,7 @@ fn the_consensus_module_ends_the_container_by_abort_and_by_shutdown() {
         } else {
             cluster.abort().unwrap()
         }
-        assert_eq!(container.wait().unwrap(), Termination::Expected);
+        assert_eq!(ended(container).unwrap(), Termination::Expected);
         let rest = events.rest();
         assert_eq!(rest.contains(&Event::Snapshot), shutdown, "{rest:?}");
         assert_eq!(rest.last(), Some(&Event::Terminate));
@@ -113,7 +114,7 @@ fn a_service_that_cannot_be_made_ends_the_container_in_order() {
     let settings = context(&cluster).extended_termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
     let make = || -> Probe { panic!("no service today") };
     let container = ClusteredServiceContainer::launch_with(settings, make).unwrap();
-    let error = container.wait().unwrap_err().to_string();
+    let error = ended(container).unwrap_err().to_string();
     assert_eq!(error, "making the service panicked: no service today");
     assert_eq!(hooked.recv_timeout(PATIENCE).unwrap(), error);
     let settings = context(&cluster).mark_file_wait(Duration::ZERO);
@@ -135,7 +136,7 @@ fn an_idle_strategy_that_panics_ends_the_container_in_order() {
         .idle_strategy_supplier(|| Box::new(Impatient))
         .extended_termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
     let container = ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap();
-    let error = container.wait().unwrap_err().to_string();
+    let error = ended(container).unwrap_err().to_string();
     assert_eq!(error, "the container panicked: no more waiting");
     assert_eq!(hooked.recv_timeout(PATIENCE).unwrap(), error);
     let settings = context(&cluster).mark_file_wait(Duration::ZERO);

@@ -9,6 +9,7 @@ use aeron_cluster::testing::{PATIENCE, Part, TestCluster, wait_until};
 
 use crate::client::Client;
 use crate::probe::{Event, Fail, Probe, context, launch};
+use crate::script::ended;
 
 #[test]
 fn a_panic_ends_the_node_and_the_message_is_there_at_the_next_start() {
@@ -24,7 +25,7 @@ fn a_panic_ends_the_node_and_the_message_is_there_at_the_next_start() {
     let mut client = Client::connect(&cluster);
     client.send("panic");
     client.send("after");
-    let error = container.wait().unwrap_err();
+    let error = ended(container).unwrap_err();
     assert!(error.message().contains("service panicked in on_session_message at log position"), "{error}");
     assert!(error.message().ends_with("as told"), "{error}");
     assert_eq!(hooked.recv_timeout(PATIENCE).unwrap(), error.to_string());
@@ -55,7 +56,7 @@ fn a_service_that_ends_its_node_in_its_start_ends_the_consensus_module_too() {
     // What a handler does is no reason not to end in order.
     let settings = context(&cluster).error_handler(|error| panic!("told of: {error}"));
     let container = ClusteredServiceContainer::launch(settings, probe).unwrap();
-    assert_eq!(container.wait().unwrap(), Termination::Unexpected);
+    assert_eq!(ended(container).unwrap(), Termination::Unexpected);
     assert!(!events.rest().contains(&Event::Terminate));
     wait_until_consensus_module_gives_up(&cluster);
 }
@@ -81,7 +82,7 @@ fn a_failed_start_is_acknowledged_and_ends_service_and_consensus_module() {
         let (hook, hooked) = channel();
         let settings = context(&cluster).extended_termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
         let container = ClusteredServiceContainer::launch(settings, probe).unwrap();
-        let error = container.wait().unwrap_err().to_string();
+        let error = ended(container).unwrap_err().to_string();
         assert!(
             error.starts_with("failed to start service=0 leadershipTermId=-1 logPosition=0 clusterTime="),
             "{error}"
@@ -101,7 +102,7 @@ fn a_service_ends_its_node_in_order_or_not() {
         cluster.wait_for_leader().unwrap();
         let mut client = Client::connect(&cluster);
         client.send(message);
-        assert_eq!(container.wait().unwrap(), ending);
+        assert_eq!(ended(container).unwrap(), ending);
         assert_eq!(events.rest().last(), Some(&Event::Terminate));
         cluster.process(0, Part::ConsensusModule).unwrap().wait(PATIENCE).unwrap();
     }

@@ -11,7 +11,7 @@ use aeron_cluster::testing::{Part, TestCluster};
 use crate::client::Client;
 use crate::messages::{action, message, open};
 use crate::probe::{Event, Fail, Probe, context};
-use crate::script::{Recovery, Stage, wait_for};
+use crate::script::{Recovery, Stage, ended, wait_for};
 
 /// A client of the first member's driver that nobody works.
 fn invoker(cluster: &TestCluster) -> Aeron {
@@ -69,7 +69,7 @@ fn a_dead_driver_ends_a_container_that_works_its_client() {
     let settings = context(&cluster).aeron(invoker(&cluster));
     let container = ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap();
     cluster.kill(0, Part::Driver);
-    let error = container.wait().unwrap_err();
+    let error = ended(container).unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::DriverDead, "unexpected Aeron close"));
 }
 

@@ -1,12 +1,14 @@
 //! Joining and leaving logs.
 
-use aeron_cluster::codec::{ActionFlags, ClusterAction};
-use aeron_cluster::service::{Role, Termination};
+use std::time::{Duration, Instant};
+
+use aeron_cluster::codec::{ActionFlags, ClusterAction, RequestServiceAck};
+use aeron_cluster::service::{FailurePolicy, Role, Termination};
 use aeron_cluster::testing::PATIENCE;
 
-use crate::messages::{action, message, open, open_on};
+use crate::messages::{action, message, open, open_on, terminate_at};
 use crate::probe::{Event, Fail};
-use crate::script::Script;
+use crate::script::{LOG_STREAM, Script, join_request, wait_for};
 
 #[test]
 fn the_subscription_to_the_log_has_our_alias_and_keeps_its_tags() {
@@ -102,4 +104,80 @@ fn a_log_that_is_gone_is_left_and_only_a_change_of_role_is_told() {
     script.append(&mut next, &message(3, 9, "goes on"));
     assert!(matches!(script.events.next(), Event::Message { .. }), "a follower stays one");
     assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+/// Asks for a log that does not come.
+fn ask_for_nothing(script: &Script) {
+    script.tell(&join_request(4242, 0, Role::Follower, "aeron:ipc"));
+    // Of another session, but it sees that somebody subscribes.
+    let witness = script.aeron.add_exclusive_publication("aeron:ipc", LOG_STREAM).unwrap();
+    wait_for(|| witness.is_connected());
+}
+
+#[test]
+fn a_newer_request_to_join_takes_the_place_of_one_whose_log_does_not_come() {
+    let mut script = Script::start(|context| context);
+    ask_for_nothing(&script);
+    let mut log = script.log(0);
+    let ack = script.join(&log, Role::Follower);
+    assert_eq!((ack.ack_id, ack.log_position), (1, 0));
+    script.append(&mut log, &message(1, 1, "joined"));
+    assert_eq!(script.events.text(), "joined");
+    // The log that was given up is not joined when it comes after all.
+    let late = script.aeron.add_exclusive_publication("aeron:ipc?session-id=4242", LOG_STREAM).unwrap();
+    script.append(&mut log, &message(1, 2, "still"));
+    assert_eq!(script.events.text(), "still");
+    assert!(!late.is_connected());
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+    assert_eq!(script.errors.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn a_termination_is_heard_while_a_log_does_not_come() {
+    let mut script = Script::start(|context| context);
+    ask_for_nothing(&script);
+    script.tell(&terminate_at(0, true));
+    let ack = script.ack();
+    assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id), (1, 0, -1));
+    let (ended, events, _) = script.ended();
+    assert_eq!(ended.unwrap(), Termination::Expected);
+    assert_eq!(events.last(), Some(&Event::Terminate));
+}
+
+#[test]
+fn a_log_is_acknowledged_before_what_was_asked_after_it() {
+    let mut script = Script::start(|context| context);
+    ask_for_nothing(&script);
+    script.tell(&RequestServiceAck { log_position: 0 }.encode());
+    // Heard, and put off: the request behind it is done.
+    script.tell(&terminate_at(1 << 40, false));
+    wait_for(|| script.is_heard());
+    assert_eq!(script.unheard(), 0);
+    let _log = script.aeron.add_exclusive_publication("aeron:ipc?session-id=4242", LOG_STREAM).unwrap();
+    for id in [1, 2] {
+        let ack = script.ack();
+        assert_eq!((ack.ack_id, ack.log_position), (id, 0));
+    }
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+#[test]
+fn a_log_that_cannot_be_joined_is_tried_again_after_a_pause_that_grows() {
+    const A_WHILE: Duration = Duration::from_millis(600);
+    for channel in ["aeron:udp?endpoint=no.such.host.invalid:1", "no channel at all"] {
+        let mut script = Script::start(|context| context.failure_policy(FailurePolicy::LogAndContinue));
+        let log = script.log(0);
+        let start = Instant::now();
+        script.tell(&log.request(0, Role::Follower, channel));
+        let mut tries = 0;
+        while start.elapsed() < A_WHILE {
+            tries += script.errors.recv_timeout(A_WHILE).iter().count();
+        }
+        // 10, 20, 40, ... ms, where a tick is 1 ms.
+        assert!((2..=8).contains(&tries), "{tries} tries to join {channel}");
+        // What else is to be done does not wait.
+        script.tell(&terminate_at(0, true));
+        assert_eq!(script.ack().ack_id, 1);
+        assert_eq!(script.ended().0.unwrap(), Termination::Expected);
+    }
 }

@@ -29,7 +29,7 @@ fn connect(stage: &Stage) -> Archive {
     Archive::connect(&context).unwrap()
 }
 
-fn marker(type_id: i64, mark: SnapshotMark, major: u8) -> Vec<u8> {
+pub fn marker(type_id: i64, mark: SnapshotMark, major: u8) -> Vec<u8> {
     SnapshotMarker {
         type_id,
         log_position: 4096,
@@ -43,7 +43,7 @@ fn marker(type_id: i64, mark: SnapshotMark, major: u8) -> Vec<u8> {
     .to_vec()
 }
 
-fn session(id: i64) -> Vec<u8> {
+pub fn session(id: i64) -> Vec<u8> {
     let mut entry = Vec::new();
     ClientSession {
         cluster_session_id: id,

@@ -5,6 +5,7 @@
 #![cfg(feature = "testing")]
 
 mod client;
+mod closing;
 mod control;
 mod counters;
 mod driven;
@@ -17,8 +18,12 @@ mod joining;
 mod lengths;
 mod loading;
 mod messages;
+mod order;
+mod played_archive;
 mod probe;
 mod protocol;
+mod recording;
 mod script;
 mod snapshots;
+mod starting;
 mod surface;

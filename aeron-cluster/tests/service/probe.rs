@@ -82,10 +82,16 @@ pub enum Fail {
     /// The same, about to happen.
     BackgroundNow,
     SnapshotWithTermination,
+    /// The background work waits until the container ends.
+    WaitInBackground,
+    /// A snapshot does.
+    WaitInSnapshot,
+    /// A snapshot says that it waits, and then writes more than fits between it and the archive.
+    LongSnapshot,
     TerminateWithPanic,
 }
 
-/// The service. Its messages, by their first word: `echo`, `offer`, `timer <id> <delay ms>`, `cancel <id>`, `close`, `panic`,
+/// The service. Its messages, by their first word: `echo`, `offer`, `fill`, `timer <id> <delay ms>`, `cancel <id>`, `close`, `panic`,
 /// `terminate <expected>`, `wait`; all others are only reported.
 pub struct Probe {
     events: Sender<Event>,
@@ -131,6 +137,13 @@ impl Probe {
         }
     }
 
+    /// Waits until the container ends.
+    fn wait(&self, cluster: &Cluster) {
+        self.report(Event::Waiting);
+        while cluster.idle(0).is_ok() {}
+        self.report(Event::Terminating(cluster.offer(b"too late")));
+    }
+
     fn obey(&mut self, cluster: &Cluster, session: Option<&ClientSession>, message: &[u8], text: &str) {
         let words: Vec<&str> = text.split(' ').collect();
         let number = |index: usize| words[index].parse::<i64>().unwrap();
@@ -145,6 +158,7 @@ impl Probe {
                 claim.copy_from_slice(message);
                 Ok(claim.commit())
             }),
+            ("fill", _) => while cluster.offer(&[0; 1_000]) != Err(OfferError::BackPressured) {},
             ("offer", Some(_)) => retry(cluster, || cluster.offer(b"from the service")),
             ("timer", _) => {
                 let deadline = cluster.time() + number(2);
@@ -157,11 +171,7 @@ impl Probe {
             }
             ("panic", _) => panic!("as told"),
             ("terminate", _) => cluster.terminate(words[1] == "true"),
-            ("wait", _) => {
-                self.report(Event::Waiting);
-                while cluster.idle(0).is_ok() {}
-                self.report(Event::Terminating(cluster.offer(b"too late")));
-            }
+            ("wait", _) => self.wait(cluster),
             _ => {}
         }
     }
@@ -172,6 +182,14 @@ fn retry(cluster: &Cluster, mut send: impl FnMut() -> Result<i64, OfferError>) {
         assert!(reason.is_retryable(), "refused: {reason}");
         cluster.idle(0).unwrap();
     }
+}
+
+/// Writes as much as takes a while to be recorded.
+fn write_much(cluster: &Cluster, snapshot: &mut SnapshotPublication) -> Result<(), ServiceError> {
+    for _ in 0..1_000 {
+        snapshot.write_message(cluster, &[0; 10_000])?;
+    }
+    Ok(())
 }
 
 impl ClusteredService for Probe {
@@ -250,11 +268,13 @@ impl ClusteredService for Probe {
             Fail::SnapshotWithError => return Err("as told".into()),
             Fail::SnapshotWithPanic => panic!("as told"),
             Fail::SnapshotWithTermination => cluster.terminate(true),
+            Fail::WaitInSnapshot => self.wait(cluster),
+            Fail::LongSnapshot => {
+                self.report(Event::Waiting);
+                write_much(cluster, snapshot)?;
+            }
             Fail::BackgroundInSnapshot => {
-                // As much as takes a while to be recorded.
-                for _ in 0..1_000 {
-                    snapshot.write_message(cluster, &[0; 10_000])?;
-                }
+                write_much(cluster, snapshot)?;
                 self.fail = Fail::BackgroundNow;
             }
             _ => {}
@@ -288,6 +308,9 @@ impl ClusteredService for Probe {
     fn do_background_work(&mut self, cluster: &Cluster, _now_ns: i64) -> usize {
         if !std::mem::replace(&mut self.tried_in_background, true) {
             self.try_to_send(cluster, "do_background_work");
+        }
+        if self.fail == Fail::WaitInBackground {
+            self.wait(cluster);
         }
         if self.fail == Fail::BackgroundNow {
             self.report(Event::Background);

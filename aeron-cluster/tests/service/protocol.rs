@@ -8,7 +8,7 @@ use aeron_cluster::testing::PATIENCE;
 
 use crate::messages::{action, close, message, open, terminate_at};
 use crate::probe::{Event, Fail};
-use crate::script::{LOG_STREAM, Script, join_request, wait_for};
+use crate::script::{LOG_STREAM, Script, ended, join_request, wait_for};
 
 #[test]
 fn acknowledgements_count_up_over_all_their_kinds() {
@@ -45,7 +45,7 @@ fn acknowledgements_count_up_over_all_their_kinds() {
     script.tell(&old);
     let ack = script.ack();
     assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id), (4, position, -1));
-    assert_eq!(script.container.wait().unwrap(), Termination::Expected);
+    assert_eq!(ended(script.container).unwrap(), Termination::Expected);
     assert_eq!(script.events.rest().last(), Some(&Event::Terminate));
 }
 
@@ -65,7 +65,7 @@ fn the_log_is_not_read_past_the_commit_position() {
     // A termination whose position was passed is none that was expected.
     script.tell(&terminate_at(first, true));
     assert_eq!(script.ack().log_position, second);
-    assert_eq!(script.container.wait().unwrap(), Termination::Unexpected);
+    assert_eq!(ended(script.container).unwrap(), Termination::Unexpected);
     let expected = format!("service terminate: logPosition={second} > terminationPosition={first}");
     assert!(script.errors.try_iter().any(|error| error == expected), "{expected}");
 }
@@ -93,7 +93,7 @@ fn a_log_that_does_not_go_on_where_the_last_one_ended_is_fatal() {
         let script = Script::start(|context| context);
         let log = script.log(joins_at);
         script.tell(&log.request(says, Role::Follower, &log.channel()));
-        let ended = script.container.wait().unwrap_err().to_string();
+        let ended = ended(script.container).unwrap_err().to_string();
         assert_eq!(ended, format!("Cluster log must be contiguous for {error}"));
         assert_eq!(script.events.rest().last(), Some(&Event::Terminate));
     }
@@ -149,13 +149,39 @@ fn what_is_wrong_in_the_log_ends_the_node_or_is_passed_over_as_the_policy_says()
                 assert_eq!(script.events.text(), "after");
                 assert_eq!(script.container.close().unwrap(), Termination::Closed);
             } else {
-                assert_eq!(script.container.wait().unwrap_err().to_string(), told);
+                assert_eq!(ended(script.container).unwrap_err().to_string(), told);
                 let rest = script.events.rest();
                 assert!(!rest.iter().any(|event| matches!(event, Event::Message { .. })), "{rest:?}");
             }
             assert_eq!(script.errors.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
         }
     }
+}
+
+#[test]
+fn unknown_messages_and_changes_of_membership_are_passed_over() {
+    const MEMBERSHIP_CHANGE: u16 = 25;
+    const UNKNOWN: u16 = 999;
+    let mut script = Script::start(|context| context);
+    let mut log = script.log(0);
+    script.join(&log, Role::Follower);
+    for template_id in [MEMBERSHIP_CHANGE, UNKNOWN] {
+        // Long enough for every field of the change.
+        let mut other = message(1, 1, &"\0".repeat(100));
+        other[0..2].copy_from_slice(&56u16.to_le_bytes());
+        other[2..4].copy_from_slice(&template_id.to_le_bytes());
+        script.append(&mut log, &other);
+    }
+    script.append(&mut log, &message(1, 2, "after"));
+    let Event::Message { text, time, .. } = script.events.wait_for(|event| {
+        // The start comes before, and nothing else.
+        (!matches!(event, Event::Start { .. })).then(|| event.clone())
+    }) else {
+        panic!("no message")
+    };
+    assert_eq!((text.as_str(), time), ("after", 2));
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+    assert_eq!(script.errors.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 #[test]
@@ -178,7 +204,7 @@ fn a_term_of_another_application_version_ends_the_node_whatever_the_policy() {
         };
         script.append(&mut log, &event.encode());
     }
-    assert_eq!(script.container.wait().unwrap_err().to_string(), "incompatible version: 1.2.3 log=2.0.0");
+    assert_eq!(ended(script.container).unwrap_err().to_string(), "incompatible version: 1.2.3 log=2.0.0");
     let rest = script.events.rest();
     let terms = rest
         .iter()

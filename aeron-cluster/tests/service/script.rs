@@ -2,18 +2,21 @@
 //! once in a year.
 
 use std::ops::ControlFlow;
+use std::process::Command;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
 
 use aeron_cluster::Result;
 use aeron_cluster::aeron::{self, Aeron, Counter, ExclusivePublication, Publication, Subscription};
-use aeron_cluster::codec::{JoinLog, ServiceAck, ServiceEvent};
+use aeron_cluster::codec::{ActionFlags, ClusterAction, JoinLog, ServiceAck, ServiceEvent};
+use aeron_cluster::service::mark_file::mark_file_name;
 use aeron_cluster::service::{ClusteredService, ClusteredServiceContainer, Context, Role, Termination};
 use aeron_cluster::testing::{Builder, PATIENCE, Part, TestCluster, wait_until};
 
+use crate::messages::action;
 use crate::probe::{Event, Events, Fail, Probe, context};
 
-const CONTROL_CHANNEL: &str = "aeron:ipc?term-length=128k";
+pub const CONTROL_CHANNEL: &str = "aeron:ipc?term-length=128k";
 pub const LOG_STREAM: i32 = 100;
 const COMMIT_POSITION_TYPE_ID: i32 = 203;
 const RECOVERY_STATE_TYPE_ID: i32 = 204;
@@ -25,6 +28,7 @@ const TERM_LENGTH: i64 = 64 * 1024;
 pub struct Stage {
     pub aeron: Aeron,
     pub cluster: Rc<TestCluster>,
+    processes: Vec<(Part, u32)>,
 }
 
 /// What the consensus module recovered.
@@ -60,21 +64,33 @@ impl Stage {
 
     pub fn with(builder: Builder, parts: &[Part]) -> Stage {
         let mut cluster = builder.create().unwrap();
+        let mut processes = Vec::new();
         for part in parts {
             cluster.start_part(0, *part).unwrap();
+            processes.push((*part, cluster.process(0, *part).unwrap().id()));
         }
         let aeron = Aeron::connect(aeron::Context::new().dir(cluster.aeron_dir(0))).unwrap();
-        Stage { aeron, cluster: Rc::new(cluster) }
+        Stage { aeron, cluster: Rc::new(cluster), processes }
+    }
+
+    /// Lets a part stand still, for good.
+    pub fn freeze(&self, part: Part) {
+        let (_, process) = self.processes.iter().find(|(running, _)| *running == part).expect("a part that runs");
+        let group = format!("-{process}");
+        assert!(Command::new("kill").args(["-s", "STOP", "--", &group]).status().unwrap().success());
     }
 
     /// Publishes the counters of a consensus module.
     pub fn publish(&self, recovery: &Recovery) -> [Counter; 2] {
-        let cluster_id = recovery.cluster_id.to_le_bytes();
-        let commit_position = self.aeron.add_counter(COMMIT_POSITION_TYPE_ID, &cluster_id, "commit-pos").unwrap();
+        let commit_position = self.publish_commit_position(recovery.cluster_id);
         [commit_position, self.aeron.add_counter(RECOVERY_STATE_TYPE_ID, &recovery.key(), "recovery").unwrap()]
     }
 
-    /// Starts a container, and then its consensus module.
+    pub fn publish_commit_position(&self, cluster_id: i32) -> Counter {
+        self.aeron.add_counter(COMMIT_POSITION_TYPE_ID, &cluster_id.to_le_bytes(), "commit-pos").unwrap()
+    }
+
+    /// Starts a container with a probe, and then its consensus module.
     pub fn launch(&self, recovery: &Recovery, fail: Fail, configure: impl FnOnce(Context) -> Context) -> Script {
         let (probe, events) = Probe::failing(fail);
         self.launch_service(recovery, probe, events, configure)
@@ -149,13 +165,14 @@ impl Script {
 
     /// What the service says next, as `wanted` reads it.
     pub fn heard<T>(&mut self, wanted: impl Fn(ServiceEvent<'_>) -> Option<T>) -> T {
-        let from_service = self.from_service.as_mut().expect("a consensus module that listens");
-        wait_until("a message of the service", PATIENCE, || {
-            let mut heard = None;
-            from_service.poll(1, |message, _| heard = ServiceEvent::decode(message).ok().and_then(&wanted))?;
-            Ok(heard.map_or(ControlFlow::Continue(()), ControlFlow::Break))
-        })
-        .unwrap()
+        heard(self.from_service.as_mut().expect("a consensus module that listens"), wanted)
+    }
+
+    /// The consensus module listens again.
+    pub fn listen_again(&mut self) {
+        self.from_service = Some(self.aeron.add_subscription(CONTROL_CHANNEL, 105).unwrap());
+        let witness = self.aeron.add_publication(CONTROL_CHANNEL, 105).unwrap();
+        wait_for(|| witness.is_connected());
     }
 
     /// The consensus module listens no longer, and the service's publication knows.
@@ -173,7 +190,7 @@ impl Script {
 
     /// The next acknowledgement.
     pub fn ack(&mut self) -> ServiceAck {
-        self.heard(|event| if let ServiceEvent::ServiceAck(ack) = event { Some(ack) } else { None })
+        self.heard(ack)
     }
 
     /// Tells the service something.
@@ -189,16 +206,47 @@ impl Script {
         Log { publication, position }
     }
 
+    /// Whether the service reads a log.
+    pub fn reads(&self, log: &Log) -> bool {
+        log.publication.is_connected()
+    }
+
+    /// Whether the service can still be told something.
+    pub fn is_connected(&self) -> bool {
+        self.to_service.is_connected()
+    }
+
+    /// Whether the service has taken everything that it was told.
+    pub fn is_heard(&self) -> bool {
+        let counters = self.aeron.counters();
+        let mut taken = None;
+        counters.for_each(|counter| {
+            if counter.label.starts_with("sub-pos: ") && counter.label.contains(" 104 ") {
+                taken = counters.value(counter.id);
+            }
+        });
+        taken == self.to_service.position().ok()
+    }
+
     /// Asks the service to join a log, which it does.
     pub fn join(&mut self, log: &Log, role: Role) -> ServiceAck {
         self.tell(&log.request(log.position, role, &log.channel()));
         self.ack()
     }
 
+    /// Has the service, a follower at the beginning of the log, take a snapshot. Returns the log and the snapshot's position.
+    pub fn take_snapshot(&mut self) -> (Log, i64) {
+        let mut log = self.log(0);
+        self.join(&log, Role::Follower);
+        let position = log.position_after(40);
+        self.append(&mut log, &action(position, ClusterAction::Snapshot, ActionFlags::DEFAULT));
+        (log, position)
+    }
+
     /// Waits until the container has ended, of itself: how, what the service saw until then, and the errors that were told.
     pub fn ended(self) -> (Result<Termination>, Vec<Event>, Vec<String>) {
         let events = self.events.rest();
-        let ended = self.container.wait();
+        let ended = ended(self.container);
         (ended, events, self.errors.try_iter().collect())
     }
 
@@ -271,6 +319,34 @@ fn join(log_session_id: i32, log_position: i64, role: Role, log_channel: &str) -
         is_standby: Some(false),
         log_channel,
     }
+}
+
+/// The next message of a service that is what is wanted, past others.
+pub fn heard<T>(from_service: &mut Subscription, wanted: impl Fn(ServiceEvent<'_>) -> Option<T>) -> T {
+    wait_until("a message of the service", PATIENCE, || {
+        let mut heard = None;
+        from_service.poll(1, |message, _| heard = ServiceEvent::decode(message).ok().and_then(&wanted))?;
+        Ok(heard.map_or(ControlFlow::Continue(()), ControlFlow::Break))
+    })
+    .unwrap()
+}
+
+pub fn ack(event: ServiceEvent<'_>) -> Option<ServiceAck> {
+    if let ServiceEvent::ServiceAck(ack) = event { Some(ack) } else { None }
+}
+
+/// When the container was last alive, in ms since the epoch, as its mark file says.
+pub fn activity(cluster: &TestCluster) -> i64 {
+    /// Where the mark file says so.
+    const OFFSET: usize = 16;
+    let mark_file = std::fs::read(cluster.cluster_dir(0).join(mark_file_name(0))).unwrap();
+    i64::from_le_bytes(*mark_file[OFFSET..].first_chunk().unwrap())
+}
+
+/// Waits until a container has ended, of itself, and says how.
+pub fn ended(container: ClusteredServiceContainer) -> Result<Termination> {
+    wait_for(|| container.is_ended());
+    container.wait()
 }
 
 pub fn wait_for(mut condition: impl FnMut() -> bool) {

@@ -7,6 +7,7 @@ use aeron_cluster::testing::{PATIENCE, TestCluster, wait_until};
 
 use crate::client::Client;
 use crate::probe::{Event, Fail, Probe, context, launch};
+use crate::script::ended;
 
 fn is_snapshot(event: &Event) -> Option<()> {
     matches!(event, Event::Snapshot).then_some(())
@@ -31,7 +32,7 @@ fn a_service_starts_from_its_snapshot_with_sessions_and_goes_on_with_the_log() {
     clients[0].send("state after");
     assert_eq!(clients[0].ask("echo done"), b"echo done");
     cluster.abort().unwrap();
-    assert_eq!(container.wait().unwrap(), Termination::Expected);
+    assert_eq!(ended(container).unwrap(), Termination::Expected);
 
     cluster.start().unwrap();
     let (_container, events) = launch(&cluster);
@@ -75,7 +76,7 @@ fn a_panic_in_a_snapshot_is_acknowledged_and_ends_the_node() {
     let container = ClusteredServiceContainer::launch(context(&cluster), probe).unwrap();
     cluster.wait_for_leader().unwrap();
     let _ = cluster.cluster_tool(0, &["snapshot"]);
-    let error = container.wait().unwrap_err().to_string();
+    let error = ended(container).unwrap_err().to_string();
     assert!(error.contains("service panicked in on_take_snapshot"), "{error}");
     assert!(!events.rest().contains(&Event::Terminate));
     let recordings = cluster.cluster_tool(0, &["recording-log"]).unwrap();
@@ -89,7 +90,7 @@ fn a_panic_in_background_work_during_a_snapshot_is_no_failure_of_the_snapshot_al
     let container = ClusteredServiceContainer::launch(context(&cluster), probe).unwrap();
     cluster.wait_for_leader().unwrap();
     let _ = cluster.cluster_tool(0, &["snapshot"]);
-    let error = container.wait().unwrap_err().to_string();
+    let error = ended(container).unwrap_err().to_string();
     assert!(error.contains("service panicked in do_background_work"), "{error}");
     let rest = events.rest();
     assert_eq!(rest.iter().filter(|event| **event == Event::Background).count(), 1, "called again: {rest:?}");
@@ -103,7 +104,7 @@ fn a_service_that_ends_its_node_in_a_snapshot_acknowledges_it_as_failed() {
     let container = ClusteredServiceContainer::launch(context(&cluster), probe).unwrap();
     cluster.wait_for_leader().unwrap();
     let _ = cluster.cluster_tool(0, &["snapshot"]);
-    assert_eq!(container.wait().unwrap(), Termination::Expected);
+    assert_eq!(ended(container).unwrap(), Termination::Expected);
     assert_eq!(events.rest().last(), Some(&Event::Terminate));
     wait_until("the consensus module to hear of it", PATIENCE, || {
         let errors = cluster.cluster_tool(0, &["errors"])?;
