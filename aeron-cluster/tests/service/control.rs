@@ -225,7 +225,7 @@ fn an_unexpected_termination_is_told_and_not_counted() {
     let (hook, hooked) = channel();
     let aeron = stage.aeron.clone();
     let mut script = stage.launch(&Recovery::NOTHING, Fail::Never, |context| {
-        context.termination_hook(move |cause| {
+        context.extended_termination_hook(move |cause| {
             let counters = aeron.counters();
             let count = counters.find(|counter| counter.type_id == ERROR_COUNTER).and_then(|id| counters.value(id));
             hook.send((cause.to_string(), count)).unwrap();

@@ -211,9 +211,9 @@ impl Script {
         log.publication.is_connected()
     }
 
-    /// Whether the service can still be told something.
+    /// Whether the service could still say something.
     pub fn is_connected(&self) -> bool {
-        self.to_service.is_connected()
+        self.from_service.as_ref().is_some_and(Subscription::is_connected)
     }
 
     /// Whether the service has taken everything that it was told.
