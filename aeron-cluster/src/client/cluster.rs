@@ -265,8 +265,8 @@ impl AeronCluster {
     ///
     /// What the media driver says against the channel to a new leader.
     pub fn poll_state_changes(&mut self) -> Result<usize> {
+        let mut work_count = self.session.settings.aeron.drive();
         let outcome = self.session.advance();
-        let mut work_count = 0;
         if self.session.machine.is_over(|| self.session.settings.now()) {
             self.end_session();
             work_count += 1;

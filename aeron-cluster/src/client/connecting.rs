@@ -145,6 +145,7 @@ impl Connecting {
     /// Does the next step. After a result or an error it is over.
     pub(super) fn poll(&mut self, settings: &Settings) -> Result<Option<Connected>> {
         self.check_deadline(settings)?;
+        settings.run_invokers();
         match self.state {
             ConnectState::CreateEgressSubscription => self.create_egress_subscription(settings)?,
             ConnectState::CreateIngressPublications => self.create_ingress_publications(settings)?,

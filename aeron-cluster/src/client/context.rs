@@ -13,6 +13,7 @@ use crate::error::Error;
 pub(super) type Shared<T> = Arc<Mutex<T>>;
 pub(super) type ErrorHandler = dyn FnMut(&Error) + Send;
 type MakeIdleStrategy = dyn Fn() -> Box<dyn IdleStrategy + Send> + Send + Sync;
+pub(super) type AgentInvoker = dyn FnMut() -> usize + Send;
 pub(super) type Clock = dyn Fn() -> Instant + Send + Sync;
 
 /// The settings of a cluster client. Mirrors `AeronCluster.Context`.
@@ -40,6 +41,7 @@ pub struct Context {
     pub(super) keep_alive_interval: Option<Duration>,
     pub(super) reconnect: Option<Reconnect>,
     pub(super) clock: Arc<Clock>,
+    pub(super) agent_invoker: Option<Shared<AgentInvoker>>,
 }
 
 impl Default for Context {
@@ -64,6 +66,7 @@ impl Default for Context {
             keep_alive_interval: None,
             reconnect: None,
             clock: Arc::new(Instant::now),
+            agent_invoker: None,
         }
     }
 }
@@ -156,10 +159,20 @@ impl Context {
         self
     }
 
-    /// An Aeron client to use. Default: one of its own, closed with it.
+    /// An Aeron client to use. Default: one of its own, closed with it. One
+    /// [without a thread](crate::aeron::Context::use_conductor_agent_invoker) is worked by connecting and by every poll.
     #[must_use]
     pub fn aeron(mut self, aeron: Aeron) -> Self {
         self.aeron = Some(aeron);
+        self
+    }
+
+    /// What else to work while the client waits for the cluster, such as a media driver that shares its thread: it is called while
+    /// connecting, and by polls while a new leader is connected to; it returns how much it did. Default: nothing. Mirrors
+    /// `AeronCluster.Context.agentInvoker`.
+    #[must_use]
+    pub fn agent_invoker(mut self, invoker: impl FnMut() -> usize + Send + 'static) -> Self {
+        self.agent_invoker = Some(Arc::new(Mutex::new(invoker)));
         self
     }
 

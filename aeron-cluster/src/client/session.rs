@@ -233,7 +233,10 @@ impl Session {
     /// nothing to send keeps its session; says it later too if that is wanted. Returns how much it did.
     pub(super) fn advance(&mut self) -> Result<usize> {
         match self.machine.state() {
-            State::AwaitNewLeaderConnection => self.connect_to_new_leader(),
+            State::AwaitNewLeaderConnection => {
+                self.settings.run_invokers();
+                self.connect_to_new_leader()
+            }
             State::Connected if self.keep_alive.is_due(|| self.settings.now()) => {
                 Ok(usize::from(self.offer_keep_alive().is_ok()))
             }

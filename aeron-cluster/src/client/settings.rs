@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::context::{Clock, Context, ErrorHandler, Shared};
+use super::context::{AgentInvoker, Clock, Context, ErrorHandler, Shared};
 use super::credentials::CredentialsSupplier;
 use super::endpoints::{self, Endpoint};
 use super::reconnect::Reconnect;
@@ -35,12 +35,21 @@ pub(super) struct Settings {
     pub(super) keep_alive_interval: Option<Duration>,
     pub(super) reconnect: Option<Reconnect>,
     clock: Arc<Clock>,
+    agent_invoker: Option<Shared<AgentInvoker>>,
 }
 
 impl Settings {
     #[inline]
     pub(super) fn now(&self) -> Instant {
         (self.clock)()
+    }
+
+    /// Works an Aeron client that has no thread for it, and what the user wants to be worked beside it. Returns how much that did.
+    /// Mirrors `AeronCluster.Context.runAgentInvokers`.
+    pub(super) fn run_invokers(&self) -> usize {
+        let invoker = self.agent_invoker.as_ref();
+        let work = invoker.map_or(0, |invoker| (invoker.lock().unwrap_or_else(PoisonError::into_inner))());
+        work + self.aeron.drive()
     }
 
     pub(super) fn encoded_credentials(&self) -> Vec<u8> {
@@ -133,6 +142,7 @@ impl Context {
             keep_alive_interval: self.keep_alive_interval,
             reconnect: self.reconnect,
             clock: self.clock,
+            agent_invoker: self.agent_invoker,
         })
     }
 

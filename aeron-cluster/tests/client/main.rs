@@ -1,0 +1,15 @@
+//! The cluster client against a cluster that the test plays itself, message by message, on a real media driver.
+#![cfg(feature = "testing")]
+
+mod abandoned;
+mod channels;
+mod churn;
+mod connecting;
+mod egress;
+mod healing;
+mod invoker;
+mod leader;
+mod pieces;
+mod refusals;
+mod rig;
+mod timeouts;
