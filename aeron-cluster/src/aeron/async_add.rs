@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use aeron_sys as sys;
 
-use super::handle::ClientInner;
+use super::handle::{ClientInner, Native};
+use super::image_handlers::Notify;
 use super::native_error::last_error;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -22,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How C adds one kind of thing: the four functions of `aeron_async_add_*`.
 pub(crate) trait Registration {
     /// What C hands out.
-    type Native;
+    type Native: Native;
     /// What the user gets for it.
     type Added;
 
@@ -47,26 +48,83 @@ pub(crate) trait Registration {
     /// As `poll`.
     unsafe fn registration_id(registering: *mut Registering) -> i64;
 
+    /// Whom C tells when it is done with what it was given.
+    fn notify(&self) -> Notify {
+        Notify::NOBODY
+    }
+
     /// Gives the registration up; what was added by then is removed.
     ///
     /// # Safety
     ///
     /// As `poll`, and `registering` is C's if the result is 0.
-    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering) -> i32;
+    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering, notify: Notify) -> i32;
 
     /// Wraps what C handed out.
     ///
     /// # Safety
     ///
-    /// `native` must be live, of `client`, and owned by nobody else.
-    unsafe fn wrap(native: NonNull<Self::Native>, client: Arc<ClientInner>) -> Result<Self::Added>;
+    /// `native` must be live, of `client`, and owned by nobody else; what `notify` calls lives until it was called or the client is gone.
+    unsafe fn wrap(native: NonNull<Self::Native>, client: Arc<ClientInner>, notify: Notify) -> Result<Self::Added>;
 
     /// What is being added, for messages: `publication aeron:ipc stream 1`.
     fn name(&self) -> String;
 }
 
-type Poll<T> = unsafe fn(*mut Registering, &Arc<ClientInner>, &str) -> Option<Result<T>>;
-type Cancel = unsafe fn(*mut sys::aeron_t, *mut Registering) -> i32;
+type Poll<T> = unsafe fn(*mut Registering, &Arc<ClientInner>, Notify, &str) -> Option<Result<T>>;
+type Cancel = unsafe fn(*mut sys::aeron_t, *mut Registering, Notify) -> i32;
+type Settle = unsafe fn(*mut Registering) -> bool;
+
+/// A registration that nobody waits for and that could not be cancelled: C frees it after its answer was asked for.
+pub(super) struct Orphan {
+    registering: NonNull<Registering>,
+    /// Asks for the answer, gives up what was added, and says whether that is done.
+    settle: Settle,
+}
+
+// SAFETY: as `AsyncAdd`; the client settles it under a lock.
+unsafe impl Send for Orphan {}
+
+impl Orphan {
+    pub(super) fn new(registering: NonNull<Registering>, settle: Settle) -> Self {
+        Orphan { registering, settle }
+    }
+
+    /// # Safety
+    ///
+    /// The client must be live, and the answer not have been given.
+    pub(super) unsafe fn settle(&self) -> bool {
+        // SAFETY: by this function's contract.
+        unsafe { (self.settle)(self.registering.as_ptr()) }
+    }
+}
+
+/// Waiting for the driver, for as long as that makes sense.
+pub(super) struct Patience {
+    deadline: Instant,
+}
+
+impl Patience {
+    pub(super) fn new(client: &ClientInner, name: &str) -> Result<Self> {
+        client.check_may_wait(format_args!("wait for {name}"))?;
+        Ok(Patience { deadline: Instant::now() + client.driver_timeout + GRACE })
+    }
+
+    /// Passes some time, and works the conductor if it has no thread of its own.
+    pub(super) fn wait(&mut self, client: &ClientInner, name: &str) -> Result<()> {
+        if Instant::now() > self.deadline {
+            return Err(Error::new(
+                ErrorKind::Timeout,
+                format!("the media driver did not answer within {:?}: {name}", client.driver_timeout),
+            ));
+        }
+        // What goes wrong there ends the client, and the next poll says so.
+        if client.drive().unwrap_or(0) == 0 {
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        Ok(())
+    }
+}
 
 /// A registration under way.
 ///
@@ -78,8 +136,10 @@ pub struct AsyncAdd<T> {
     client: Arc<ClientInner>,
     name: String,
     registration_id: i64,
+    notify: Notify,
     poll: Poll<T>,
     cancel: Cancel,
+    settle: Settle,
     added: PhantomData<fn() -> T>,
 }
 
@@ -89,11 +149,14 @@ unsafe impl<T> Send for AsyncAdd<T> {}
 
 impl<T> AsyncAdd<T> {
     pub(crate) fn start<R: Registration<Added = T>>(client: &Arc<ClientInner>, registration: R) -> Result<Self> {
-        let name = registration.name();
+        client.settle_orphans();
+        let (name, notify) = (registration.name(), registration.notify());
         let mut raw = std::ptr::null_mut();
         // SAFETY: the client is live as long as `client`.
         if unsafe { registration.start(&mut raw, client.ptr()) } < 0 {
             let error = last_error(format!("cannot add {name}"));
+            // SAFETY: C refused it, and keeps nothing of it.
+            unsafe { notify.call() };
             return Err(if client.is_closed() { closed(client, &name) } else { error });
         }
         // SAFETY: it was started and had no answer yet.
@@ -103,8 +166,10 @@ impl<T> AsyncAdd<T> {
             client: Arc::clone(client),
             name,
             registration_id,
+            notify,
             poll: poll_as::<R>,
             cancel: R::cancel,
+            settle: settle_as::<R>,
             added: PhantomData,
         })
     }
@@ -125,7 +190,7 @@ impl<T> AsyncAdd<T> {
             return Err(Error::new(ErrorKind::State, format!("{} was answered already", self.name)));
         };
         // SAFETY: `registering` came from `start` of the same kind, and had no answer: it would be None.
-        match unsafe { (self.poll)(registering.as_ptr(), &self.client, &self.name) } {
+        match unsafe { (self.poll)(registering.as_ptr(), &self.client, self.notify, &self.name) } {
             Some(answer) => {
                 self.registering = None;
                 answer.map(Some)
@@ -137,22 +202,12 @@ impl<T> AsyncAdd<T> {
 
     /// Waits for the driver's answer, working the conductor meanwhile if it has no thread of its own.
     pub(crate) fn wait(mut self) -> Result<T> {
-        self.client.check_may_wait(format_args!("wait for {}", self.name))?;
-        let deadline = Instant::now() + self.client.driver_timeout + GRACE;
+        let mut patience = Patience::new(&self.client, &self.name)?;
         loop {
             if let Some(added) = self.poll()? {
                 return Ok(added);
             }
-            if Instant::now() > deadline {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    format!("the media driver did not answer within {:?}: {}", self.client.driver_timeout, self.name),
-                ));
-            }
-            // What goes wrong there ends the client, and the next poll says so.
-            if self.client.drive().unwrap_or(0) == 0 {
-                std::thread::sleep(POLL_INTERVAL);
-            }
+            patience.wait(&self.client, &self.name)?;
         }
     }
 }
@@ -163,19 +218,39 @@ impl<T> AsyncAdd<T> {
 unsafe fn poll_as<R: Registration>(
     registering: *mut Registering,
     client: &Arc<ClientInner>,
+    notify: Notify,
     name: &str,
 ) -> Option<Result<R::Added>> {
     let mut native = std::ptr::null_mut();
     // SAFETY: by this function's contract.
     match unsafe { R::poll(&mut native, registering) } {
         0 => None,
-        result if result < 0 => Some(Err(last_error(format!("cannot add {name}")))),
+        result if result < 0 => {
+            let error = last_error(format!("cannot add {name}"));
+            // SAFETY: nothing was added: C keeps what it was given for the next check of its registrations at most, and uses none of it.
+            unsafe { notify.call() };
+            Some(Err(error))
+        }
         _ => Some(match NonNull::new(native) {
             // SAFETY: C hands the thing out once, here.
-            Some(native) => unsafe { R::wrap(native, Arc::clone(client)) },
+            Some(native) => unsafe { R::wrap(native, Arc::clone(client), notify) },
             None => Err(Error::new(ErrorKind::Native, format!("the C client gave nothing for {name}"))),
         }),
     }
+}
+
+/// # Safety
+///
+/// As [`Registration::poll`].
+unsafe fn settle_as<R: Registration>(registering: *mut Registering) -> bool {
+    let mut native: *mut R::Native = std::ptr::null_mut();
+    // SAFETY: by this function's contract.
+    let result = unsafe { R::poll(&mut native, registering) };
+    if result > 0 && !native.is_null() {
+        // SAFETY: C hands the thing out once, here. Handlers that it has go with the client.
+        unsafe { R::Native::close(native, Notify::NOBODY) };
+    }
+    result != 0
 }
 
 fn closed(client: &ClientInner, name: &str) -> Error {
@@ -186,12 +261,12 @@ fn closed(client: &ClientInner, name: &str) -> Error {
 impl<T> Drop for AsyncAdd<T> {
     fn drop(&mut self) {
         if let Some(registering) = self.registering {
-            // SAFETY: the registration had no answer. If cancelling fails (the client is closed, or its conductor behind),
-            // C frees it when the client goes (aeron_client_conductor_on_close).
-            let result = unsafe { (self.cancel)(self.client.ptr(), registering.as_ptr()) };
+            // SAFETY: the registration had no answer. If cancelling fails because the client is closed, C frees it when the
+            // client goes (aeron_client_conductor_on_close).
+            let result = unsafe { (self.cancel)(self.client.ptr(), registering.as_ptr(), self.notify) };
             if result < 0 && !self.client.is_closed() {
-                let error = last_error(format_args!("cannot give up adding {}", self.name));
-                tracing::warn!("{error}; it stays until the client closes");
+                // A static counter, or a conductor that is behind.
+                self.client.adopt(Orphan::new(registering, self.settle));
             }
         }
     }

@@ -71,6 +71,10 @@ impl ChannelUri {
         Ok(uri)
     }
 
+    pub(super) fn of_media(media: &str) -> Self {
+        ChannelUri { prefix: "", media: media.to_owned(), params: Vec::new() }
+    }
+
     /// The media: `udp` or `ipc`.
     pub fn media(&self) -> &str {
         &self.media
@@ -89,6 +93,13 @@ impl ChannelUri {
     /// Whether it is a spy on a publication of the same driver.
     pub fn is_spy(&self) -> bool {
         !self.prefix.is_empty()
+    }
+
+    /// The same channel as a spy on a publication of the same driver.
+    #[must_use]
+    pub fn spy(mut self) -> Self {
+        self.prefix = SPY_PREFIX;
+        self
     }
 
     /// The value of a parameter.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use aeron_sys as sys;
 
 use super::async_add::AsyncAdd;
+use super::conductor_handlers::{CounterEvent, HandlerId};
 use super::context::Context;
 use super::counter::{Counter, CounterSpec};
 use super::counters::{CountersReader, Owner};
 use super::exclusive_publication::ExclusivePublication;
 use super::handle::ClientInner;
+use super::image_handlers::ImageHandlers;
 use super::invoker::Turn;
 use super::publication::Publication;
 use super::subscription::Subscription;
@@ -167,6 +169,57 @@ impl Aeron {
     /// As [`add_subscription`](Self::add_subscription), without waiting.
     pub fn async_add_subscription(&self, channel: &str, stream_id: i32) -> Result<AsyncAdd<Subscription>> {
         AsyncAdd::start(&self.inner, Subscription::describe(channel, stream_id)?)
+    }
+
+    /// As [`add_subscription`](Self::add_subscription), with handlers that are told of its images.
+    ///
+    /// # Blocking and errors
+    ///
+    /// As [`add_publication`](Self::add_publication).
+    pub fn add_subscription_with(
+        &self,
+        channel: &str,
+        stream_id: i32,
+        handlers: ImageHandlers,
+    ) -> Result<Subscription> {
+        self.async_add_subscription_with(channel, stream_id, handlers)?.wait()
+    }
+
+    /// As [`add_subscription_with`](Self::add_subscription_with), without waiting.
+    pub fn async_add_subscription_with(
+        &self,
+        channel: &str,
+        stream_id: i32,
+        handlers: ImageHandlers,
+    ) -> Result<AsyncAdd<Subscription>> {
+        let spec = Subscription::describe(channel, stream_id)?.with_handlers(&self.inner, handlers);
+        AsyncAdd::start(&self.inner, spec)
+    }
+
+    /// Calls `handler` for every counter that comes from now on, on the conductor: it must be quick, must not wait for the client, and a
+    /// panic in it is logged. It may be called once more while it is being removed. Mirrors `Aeron.addAvailableCounterHandler`.
+    pub fn add_available_counter_handler(&self, handler: impl FnMut(&CounterEvent<'_>) + Send + 'static) -> HandlerId {
+        self.inner.callbacks.handlers.on_available_counter(handler)
+    }
+
+    /// Calls `handler` for every counter that goes from now on. Otherwise as
+    /// [`add_available_counter_handler`](Self::add_available_counter_handler).
+    pub fn add_unavailable_counter_handler(
+        &self,
+        handler: impl FnMut(&CounterEvent<'_>) + Send + 'static,
+    ) -> HandlerId {
+        self.inner.callbacks.handlers.on_unavailable_counter(handler)
+    }
+
+    /// Calls `handler` when the client closes: when its last handle has gone, on the thread that let it go. A client that ends by itself
+    /// tells the error handler first. Mirrors `Aeron.addCloseHandler`.
+    pub fn add_close_handler(&self, handler: impl FnMut() + Send + 'static) -> HandlerId {
+        self.inner.callbacks.handlers.on_close(handler)
+    }
+
+    /// Removes a handler, and says whether it was there.
+    pub fn remove_handler(&self, id: HandlerId) -> bool {
+        self.inner.callbacks.handlers.remove(id)
     }
 
     /// Adds a counter of this client and waits for the driver's answer.

@@ -4,12 +4,13 @@ use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aeron_sys as sys;
 
 use super::client::Aeron;
+use super::conductor_handlers::{self, Handlers, PublicationError, Registered};
 use super::handle::{Callbacks, ClientInner, ErrorHandler, c_string, on_error};
 use super::heartbeat::await_driver;
 use super::native_error::{check, last_error};
@@ -29,7 +30,13 @@ pub struct Context {
     dir: Option<PathBuf>,
     client_name: Option<String>,
     driver_timeout: Option<Duration>,
+    keepalive_interval: Option<Duration>,
+    resource_linger_duration: Option<Duration>,
+    idle_sleep_duration: Option<Duration>,
+    pre_touch_mapped_memory: Option<bool>,
+    conductor_idle_strategy: Option<ConductorIdleStrategy>,
     error_handler: Option<ErrorHandler>,
+    handlers: Handlers,
     invoker: bool,
 }
 
@@ -62,6 +69,41 @@ impl Context {
         self
     }
 
+    /// How often the client shows the driver that it lives, and looks whether the driver does. Default: 500 ms.
+    #[must_use]
+    pub fn keepalive_interval(mut self, interval: Duration) -> Self {
+        self.keepalive_interval = Some(interval);
+        self
+    }
+
+    /// How long what the driver gave up stays mapped. C 1.54.0 keeps it until nobody uses it and asks for no time. Default: 3 s.
+    #[must_use]
+    pub fn resource_linger_duration(mut self, duration: Duration) -> Self {
+        self.resource_linger_duration = Some(duration);
+        self
+    }
+
+    /// How often the conductor looks at its time-outs. Default: 16 ms.
+    #[must_use]
+    pub fn idle_sleep_duration(mut self, duration: Duration) -> Self {
+        self.idle_sleep_duration = Some(duration);
+        self
+    }
+
+    /// Whether log buffers are touched when they are mapped, so that no message waits for a page. Default: false.
+    #[must_use]
+    pub fn pre_touch_mapped_memory(mut self, touch: bool) -> Self {
+        self.pre_touch_mapped_memory = Some(touch);
+        self
+    }
+
+    /// How the conductor's thread passes the time without work. Default: it sleeps for 16 ms.
+    #[must_use]
+    pub fn conductor_idle_strategy(mut self, strategy: ConductorIdleStrategy) -> Self {
+        self.conductor_idle_strategy = Some(strategy);
+        self
+    }
+
     /// What to do with errors that the client's conductor reports, the driver's death among them.
     ///
     /// Called on the conductor thread; a panic in it is caught and logged. The process goes on whatever it does: C's own
@@ -70,6 +112,22 @@ impl Context {
     #[must_use]
     pub fn on_error(mut self, handler: impl FnMut(&Error) + Send + 'static) -> Self {
         self.error_handler = Some(Box::new(handler));
+        self
+    }
+
+    /// What to do when the driver has added a publication or subscription of this client. Called as [`on_error`](Self::on_error) is;
+    /// must be quick and must not wait for the client. Mirrors `newPublicationHandler` and its siblings.
+    #[must_use]
+    pub fn on_registered(mut self, handler: impl FnMut(&Registered<'_>) + Send + 'static) -> Self {
+        self.handlers.registered = Some(Mutex::new(Box::new(handler)));
+        self
+    }
+
+    /// What to do when a receiver rejects the image of a publication of this client. Called as [`on_error`](Self::on_error) is; must
+    /// be quick and must not wait for the client. Mirrors `publicationErrorFrameHandler`.
+    #[must_use]
+    pub fn on_publication_error(mut self, handler: impl FnMut(&PublicationError) + Send + 'static) -> Self {
+        self.handlers.publication_error = Some(Mutex::new(Box::new(handler)));
         self
     }
 
@@ -96,7 +154,22 @@ impl Context {
         if let Some(timeout) = self.driver_timeout {
             context.set_driver_timeout(timeout)?;
         }
-        let callbacks = Arc::new(Callbacks::new(self.error_handler));
+        context.set_nanos(
+            self.keepalive_interval,
+            "keepalive interval",
+            sys::aeron_context_set_keepalive_interval_ns,
+        )?;
+        let linger = self.resource_linger_duration;
+        context.set_nanos(linger, "resource linger duration", sys::aeron_context_set_resource_linger_duration_ns)?;
+        let sleep = self.idle_sleep_duration;
+        context.set_nanos(sleep, "idle sleep duration", sys::aeron_context_set_idle_sleep_duration_ns)?;
+        if let Some(touch) = self.pre_touch_mapped_memory {
+            context.set_pre_touch(touch)?;
+        }
+        if let Some(strategy) = self.conductor_idle_strategy {
+            context.set_idle_strategy(strategy)?;
+        }
+        let callbacks = Arc::new(Callbacks::new(self.error_handler, self.handlers));
         context.set_callbacks(&callbacks)?;
         context.start(callbacks, self.invoker)
     }
@@ -108,9 +181,51 @@ impl std::fmt::Debug for Context {
             .field("dir", &self.dir)
             .field("client_name", &self.client_name)
             .field("driver_timeout", &self.driver_timeout)
+            .field("keepalive_interval", &self.keepalive_interval)
+            .field("resource_linger_duration", &self.resource_linger_duration)
+            .field("idle_sleep_duration", &self.idle_sleep_duration)
+            .field("pre_touch_mapped_memory", &self.pre_touch_mapped_memory)
+            .field("conductor_idle_strategy", &self.conductor_idle_strategy)
             .field("error_handler", &self.error_handler.is_some())
             .field("invoker", &self.invoker)
             .finish()
+    }
+}
+
+/// How a conductor's thread passes the time without work: those of C's strategies that are the same in every program. Others are
+/// looked up by name in the program, and are not found where Aeron is linked statically.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConductorIdleStrategy {
+    /// Sleeps for this long.
+    Sleeping(Duration),
+    /// Yields to other threads of the core.
+    Yielding,
+    /// Spins: the shortest reaction, and a core for itself.
+    Spinning,
+    /// Spins, without a hint to the core.
+    NoOp,
+    /// Spins, then yields, then sleeps longer and longer, up to 1 ms.
+    Backoff,
+}
+
+impl ConductorIdleStrategy {
+    /// What C makes it of, besides its name.
+    fn args(self) -> Option<String> {
+        match self {
+            ConductorIdleStrategy::Sleeping(period) => Some(format!("{}ns", period.as_nanos())),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static CStr {
+        match self {
+            ConductorIdleStrategy::Sleeping(_) => c"sleep-ns",
+            ConductorIdleStrategy::Yielding => c"yield",
+            ConductorIdleStrategy::Spinning => c"spin",
+            ConductorIdleStrategy::NoOp => c"noop",
+            ConductorIdleStrategy::Backoff => c"backoff",
+        }
     }
 }
 
@@ -166,12 +281,46 @@ impl NativeContext {
         Ok(())
     }
 
+    fn set_nanos(
+        &self,
+        duration: Option<Duration>,
+        name: &str,
+        setter: unsafe extern "C" fn(*mut sys::aeron_context_t, u64) -> i32,
+    ) -> Result<()> {
+        let Some(duration) = duration else { return Ok(()) };
+        // C adds it to a clock that counts in 63 bits.
+        let nanos = u64::try_from(duration.as_nanos()).ok().filter(|nanos| (1..=i64::MAX as u64 / 2).contains(nanos));
+        let nanos = nanos.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, format!("{name} must be from 1 ns to 146 years: {duration:?}"))
+        })?;
+        // SAFETY: the context is live.
+        check(unsafe { setter(self.ptr(), nanos) }, format_args!("cannot set the {name}")).map(|_| ())
+    }
+
+    fn set_pre_touch(&self, touch: bool) -> Result<()> {
+        // SAFETY: the context is live.
+        let result = unsafe { sys::aeron_context_set_pre_touch_mapped_memory(self.ptr(), touch) };
+        check(result, "cannot set whether mapped memory is touched").map(|_| ())
+    }
+
+    fn set_idle_strategy(&self, strategy: ConductorIdleStrategy) -> Result<()> {
+        let args = strategy.args().map(|args| c_string(&args, "idle strategy")).transpose()?;
+        let args = args.as_ref().map_or(std::ptr::null(), |args| args.as_ptr());
+        // SAFETY: the context is live; C copies both, and looks the name up in a table that has it.
+        let result = unsafe {
+            check(sys::aeron_context_set_idle_strategy_init_args(self.ptr(), args), "cannot set the idle strategy")?;
+            sys::aeron_context_set_idle_strategy(self.ptr(), strategy.name().as_ptr())
+        };
+        check(result, format_args!("cannot set the conductor's idle strategy to {strategy:?}")).map(|_| ())
+    }
+
     fn set_callbacks(&self, callbacks: &Arc<Callbacks>) -> Result<()> {
         let clientd = Arc::as_ptr(callbacks).cast_mut().cast();
         // SAFETY: the context is live; the callbacks stay where they are and outlive the client (see handle.rs, `Remains::close`).
         let results = unsafe {
             [
                 sys::aeron_context_set_error_handler(self.ptr(), Some(on_error), clientd),
+                conductor_handlers::install(self.ptr(), clientd),
                 sys::aeron_context_set_use_conductor_agent_invoker(self.ptr(), false),
             ]
         };
@@ -200,6 +349,9 @@ impl NativeContext {
         check(unsafe { sys::aeron_init(&mut raw, context.as_ptr()) }, &doing)?;
         let aeron = NonNull::new(raw).ok_or_else(|| last_error(&doing))?;
         let client = Arc::new(ClientInner::new(aeron, context, callbacks, dir.into(), timeout, invoker));
+        let weak = Arc::downgrade(&client);
+        // It is empty: this is the callbacks' only client.
+        let _ = client.callbacks.handlers.client.set(weak);
         // Only now: the conductor took its own copy in aeron_init, and so keeps to its queue (see invoker.rs), while aeron_start and
         // aeron_main_do_work ask the context.
         // SAFETY: the context is live and nobody else uses it before the client is started.

@@ -11,6 +11,7 @@ use super::async_add::{Registering, Registration};
 use super::client::Aeron;
 use super::counters::{MAX_KEY_LENGTH, MAX_LABEL_LENGTH};
 use super::handle::{ClientInner, Handle, Native};
+use super::image_handlers::Notify;
 use super::native_error::check;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -29,9 +30,9 @@ unsafe impl Send for Counter {}
 unsafe impl Sync for Counter {}
 
 impl Native for sys::aeron_counter_t {
-    unsafe fn close(raw: *mut Self) {
+    unsafe fn close(raw: *mut Self, notify: Notify) {
         // SAFETY: by the trait's contract.
-        unsafe { sys::aeron_counter_close(raw, None, std::ptr::null_mut()) };
+        unsafe { sys::aeron_counter_close(raw, notify.function, notify.clientd) };
     }
 }
 
@@ -94,7 +95,7 @@ impl Counter {
     /// `raw` must be live, of the client `aeron`, and closed by nobody else from now on.
     pub unsafe fn from_raw(aeron: &Aeron, raw: NonNull<sys::aeron_counter_t>) -> Result<Self> {
         // SAFETY: by this function's contract.
-        unsafe { CounterSpec::wrap(raw, aeron.share()) }
+        unsafe { CounterSpec::wrap(raw, aeron.share(), Notify::NOBODY) }
     }
 
     /// The C counter, for C code in the same process. It lives as long as this value; never close it.
@@ -167,14 +168,14 @@ impl Registration for CounterSpec<'_> {
         unsafe { sys::aeron_async_add_counter_poll(out, registering) }
     }
 
-    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering) -> i32 {
+    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering, _notify: Notify) -> i32 {
         // SAFETY: by the trait's contract.
         unsafe { sys::aeron_async_add_counter_cancel(client, registering) }
     }
 
-    unsafe fn wrap(native: NonNull<Self::Native>, client: Arc<ClientInner>) -> Result<Counter> {
+    unsafe fn wrap(native: NonNull<Self::Native>, client: Arc<ClientInner>, notify: Notify) -> Result<Counter> {
         // SAFETY: by the trait's contract.
-        let handle = unsafe { Handle::new(native, client) };
+        let handle = unsafe { Handle::new(native, client, notify) };
         let mut raw = MaybeUninit::<sys::aeron_counter_constants_t>::zeroed();
         // SAFETY: the counter is live; the struct is plain C data for which zero is a value.
         let (raw, value) = unsafe {

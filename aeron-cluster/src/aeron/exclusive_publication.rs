@@ -15,6 +15,7 @@ use super::channel_uri::native_channel;
 use super::claim::BufferClaim;
 use super::client::Aeron;
 use super::handle::{ClientInner, Handle, Native};
+use super::image_handlers::Notify;
 use super::native_error::check;
 use super::offer::{OfferError, position};
 use super::publication::{PublicationConstants, constant_queries};
@@ -35,9 +36,9 @@ pub struct ExclusivePublication {
 unsafe impl Send for ExclusivePublication {}
 
 impl Native for sys::aeron_exclusive_publication_t {
-    unsafe fn close(raw: *mut Self) {
+    unsafe fn close(raw: *mut Self, notify: Notify) {
         // SAFETY: by the trait's contract. The conductor frees it soon, or aeron_close does if the client has ended.
-        unsafe { sys::aeron_exclusive_publication_close(raw, None, std::ptr::null_mut()) };
+        unsafe { sys::aeron_exclusive_publication_close(raw, notify.function, notify.clientd) };
     }
 }
 
@@ -200,7 +201,11 @@ impl ExclusivePublication {
     /// `raw` must be live, of the client `aeron`, and closed by nobody else from now on.
     pub unsafe fn from_raw(aeron: &Aeron, raw: NonNull<sys::aeron_exclusive_publication_t>) -> Result<Self> {
         // SAFETY: by this function's contract.
-        unsafe { ExclusivePublicationSpec::wrap(raw, aeron.share()) }
+        unsafe { ExclusivePublicationSpec::wrap(raw, aeron.share(), Notify::NOBODY) }
+    }
+
+    pub(super) fn client(&self) -> &Arc<ClientInner> {
+        self.handle.client()
     }
 
     /// The C publication, for C code in the same process. It lives as long as this value; never close it.
@@ -244,14 +249,18 @@ impl Registration for ExclusivePublicationSpec {
         unsafe { sys::aeron_async_add_exclusive_publication_get_registration_id(registering) }
     }
 
-    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering) -> i32 {
+    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering, _notify: Notify) -> i32 {
         // SAFETY: by the trait's contract.
         unsafe { sys::aeron_async_add_exclusive_publication_cancel(client, registering) }
     }
 
-    unsafe fn wrap(native: NonNull<Self::Native>, client: Arc<ClientInner>) -> Result<ExclusivePublication> {
+    unsafe fn wrap(
+        native: NonNull<Self::Native>,
+        client: Arc<ClientInner>,
+        notify: Notify,
+    ) -> Result<ExclusivePublication> {
         // SAFETY: by the trait's contract.
-        let handle = unsafe { Handle::new(native, client) };
+        let handle = unsafe { Handle::new(native, client, notify) };
         let mut raw = MaybeUninit::<sys::aeron_publication_constants_t>::zeroed();
         // SAFETY: the publication is live; the struct is plain C data for which zero is a value; its channel is a
         // string that belongs to the publication.

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use aeron_sys as sys;
 
+use super::async_add::Orphan;
+use super::conductor_handlers::Handlers;
+use super::image_handlers::{self, Notify};
 use super::invoker::{Turn, Turns};
 use super::native_error::{check, kind_of, last_error};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,11 +26,18 @@ pub(crate) type ErrorHandler = Box<dyn FnMut(&Error) + Send>;
 pub(crate) struct Callbacks {
     error_handler: Mutex<Option<ErrorHandler>>,
     last_error: Mutex<Option<Error>>,
+    pub(super) handlers: Handlers,
+    pub(super) image_handlers: image_handlers::Retained,
 }
 
 impl Callbacks {
-    pub(crate) fn new(error_handler: Option<ErrorHandler>) -> Self {
-        Callbacks { error_handler: Mutex::new(error_handler), last_error: Mutex::new(None) }
+    pub(super) fn new(error_handler: Option<ErrorHandler>, handlers: Handlers) -> Self {
+        Callbacks {
+            error_handler: Mutex::new(error_handler),
+            last_error: Mutex::new(None),
+            handlers,
+            image_handlers: Mutex::default(),
+        }
     }
 
     pub(crate) fn last_error(&self) -> Option<Error> {
@@ -41,7 +51,7 @@ impl Callbacks {
 }
 
 /// A poisoned lock only means that some handler panicked: the data behind it is still whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -69,7 +79,7 @@ pub(crate) unsafe extern "C" fn on_error(clientd: *mut c_void, code: c_int, mess
 }
 
 /// Calls a user's handler on the conductor thread: what it drops must not close the client there, and a panic ends here.
-fn in_callback(callbacks: &Callbacks, call: impl FnOnce()) {
+pub(super) fn in_callback(callbacks: &Callbacks, call: impl FnOnce()) {
     let outer = IN_CALLBACK_OF.replace(callbacks);
     if std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err() {
         tracing::error!("a handler panicked on the conductor thread; the client goes on");
@@ -86,6 +96,8 @@ pub(crate) struct ClientInner {
     pub(crate) driver_timeout: Duration,
     /// Of a client without a conductor thread.
     turns: Option<Turns>,
+    /// What was given up and C has not answered.
+    orphans: Mutex<Vec<Orphan>>,
 }
 
 // SAFETY: aeron_t's functions are thread-safe (aeronc.h; the conductor takes commands through a concurrent ring
@@ -104,7 +116,7 @@ impl ClientInner {
         invoker: bool,
     ) -> Self {
         let turns = invoker.then(Turns::default);
-        ClientInner { aeron, context, callbacks, dir, driver_timeout, turns }
+        ClientInner { aeron, context, callbacks, dir, driver_timeout, turns, orphans: Mutex::default() }
     }
 
     pub(crate) fn ptr(&self) -> *mut sys::aeron_t {
@@ -140,6 +152,18 @@ impl ClientInner {
     pub(crate) fn turn(&self) -> Result<Option<Turn<'_>>> {
         self.check_may_wait("call the archive")?;
         Ok(self.turns.as_ref().and_then(Turns::take))
+    }
+
+    /// Takes over what nobody waits for any more.
+    pub(super) fn adopt(&self, orphan: Orphan) {
+        lock(&self.orphans).push(orphan);
+        self.settle_orphans();
+    }
+
+    /// Asks for the answers that nobody waits for: C keeps each until then.
+    pub(super) fn settle_orphans(&self) {
+        // SAFETY: this client is live, and its orphans are its own.
+        lock(&self.orphans).retain(|orphan| unsafe { !orphan.settle() });
     }
 
     /// Refuses to wait in a handler of the conductor, which would wait for itself.
@@ -198,27 +222,33 @@ impl Drop for ClientInner {
 
 /// A C object that belongs to a client.
 pub(crate) trait Native {
-    /// Closes and frees it, now or soon.
+    /// Closes and frees it, now or soon, and has `notify` called then, unless the client has ended.
     ///
     /// # Safety
     ///
     /// `raw` must be live, of a client that is not closed, and not used again.
-    unsafe fn close(raw: *mut Self);
+    unsafe fn close(raw: *mut Self, notify: Notify);
 }
 
 /// Owns a C object and keeps its client alive. The object is closed before the client is let go.
 pub(crate) struct Handle<T: Native> {
     raw: NonNull<T>,
-    // Never read: it is here so that the client outlives the object.
-    _client: Arc<ClientInner>,
+    notify: Notify,
+    // The client outlives the object.
+    client: Arc<ClientInner>,
 }
 
 impl<T: Native> Handle<T> {
     /// # Safety
     ///
-    /// `raw` must be a live object of `client` that nothing else closes.
-    pub(crate) unsafe fn new(raw: NonNull<T>, client: Arc<ClientInner>) -> Self {
-        Handle { raw, _client: client }
+    /// `raw` must be a live object of `client` that nothing else closes; what `notify` calls lives until it was called, or as long as
+    /// the client.
+    pub(super) unsafe fn new(raw: NonNull<T>, client: Arc<ClientInner>, notify: Notify) -> Self {
+        Handle { raw, notify, client }
+    }
+
+    pub(super) fn client(&self) -> &Arc<ClientInner> {
+        &self.client
     }
 
     pub(crate) fn ptr(&self) -> *mut T {
@@ -228,8 +258,8 @@ impl<T: Native> Handle<T> {
 
 impl<T: Native> Drop for Handle<T> {
     fn drop(&mut self) {
-        // SAFETY: by `new` the object is live and ours, and `_client` keeps its client from closing until after this.
-        unsafe { T::close(self.raw.as_ptr()) };
+        // SAFETY: by `new` the object is live and ours, and `client` keeps its client from closing until after this.
+        unsafe { T::close(self.raw.as_ptr(), self.notify) };
     }
 }
 

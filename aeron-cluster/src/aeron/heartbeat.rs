@@ -6,12 +6,9 @@
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr::NonNull;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use aeron_sys as sys;
-
-use super::native_error::last_error;
+use super::cnc::Mapped;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often a driver that is not there is looked for.
@@ -42,33 +39,9 @@ pub(crate) fn driver_is_alive(dir: &Path, timeout: Duration) -> bool {
 
 /// How long ago the driver in `dir` last said that it lives; `None` if there is none, or it is starting or has ended.
 fn age_of_heartbeat(dir: &CStr) -> Result<Option<Duration>> {
-    let Some(cnc) = Cnc::open(dir)? else { return Ok(None) };
-    // SAFETY: the file is mapped as long as `cnc`.
-    let heartbeat = unsafe { sys::aeron_cnc_to_driver_heartbeat(cnc.0.as_ptr()) };
-    // Negative when the driver has ended, 0 before its first sign of life.
-    let heartbeat = u64::try_from(heartbeat).ok().filter(|millis| *millis > 0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(heartbeat.map(|millis| now.saturating_sub(Duration::from_millis(millis))))
-}
-
-/// An `aeron_cnc_t`: a driver's file, mapped to be read.
-struct Cnc(NonNull<sys::aeron_cnc_t>);
-
-impl Cnc {
-    fn open(dir: &CStr) -> Result<Option<Cnc>> {
-        let mut raw = std::ptr::null_mut();
-        // SAFETY: C copies the directory, and gives out a file if the result is not negative. It does not wait.
-        if unsafe { sys::aeron_cnc_init(&mut raw, dir.as_ptr(), 0) } < 0 {
-            let error = last_error("cannot read its file");
-            return if error.kind() == ErrorKind::DriverDead { Ok(None) } else { Err(error) };
-        }
-        Ok(NonNull::new(raw).map(Cnc))
-    }
-}
-
-impl Drop for Cnc {
-    fn drop(&mut self) {
-        // SAFETY: it was opened by `open` and is closed here alone.
-        unsafe { sys::aeron_cnc_close(self.0.as_ptr()) };
+    match Mapped::open(dir, Duration::ZERO, "cannot read its file") {
+        Ok(file) => Ok(file.heartbeat_age()),
+        Err(error) if error.kind() == ErrorKind::DriverDead => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -18,22 +18,44 @@ use crate::error::{Error, ErrorKind, Result};
 /// The longest reason for a rejection, in bytes (`ErrorFlyweight.MAX_ERROR_MESSAGE_LENGTH`).
 const MAX_REASON_LENGTH: usize = 1023;
 
-/// A count on an `aeron_image_t`, given back when dropped.
-struct Retained(NonNull<sys::aeron_image_t>);
+/// An `aeron_image_t` that somebody keeps alive.
+#[derive(Clone, Copy)]
+pub(super) struct RawImage(NonNull<sys::aeron_image_t>);
 
-impl Retained {
-    fn ptr(&self) -> *mut sys::aeron_image_t {
+impl RawImage {
+    /// # Safety
+    ///
+    /// The image must live as long as the result.
+    pub(super) unsafe fn new(image: NonNull<sys::aeron_image_t>) -> Self {
+        RawImage(image)
+    }
+
+    pub(super) fn ptr(&self) -> *mut sys::aeron_image_t {
         self.0.as_ptr()
     }
 
-    fn constants(&self) -> sys::aeron_image_constants_t {
+    pub(super) fn constants(&self) -> sys::aeron_image_constants_t {
         let mut raw = MaybeUninit::<sys::aeron_image_constants_t>::zeroed();
-        // SAFETY: the image is retained; the struct is plain C data for which zero is a value. The call fails for null
-        // pointers alone.
+        // SAFETY: the image is live; the struct is plain C data for which zero is a value. The call fails for null pointers alone.
         unsafe {
             sys::aeron_image_constants(self.ptr(), raw.as_mut_ptr());
             raw.assume_init()
         }
+    }
+
+    pub(super) fn source_identity(&self) -> String {
+        let identity = self.constants().source_identity;
+        // SAFETY: a NUL-terminated string that belongs to the image.
+        unsafe { CStr::from_ptr(identity) }.to_string_lossy().into_owned()
+    }
+}
+
+/// A count on an `aeron_image_t`, given back when dropped.
+struct Retained(RawImage);
+
+impl Retained {
+    fn ptr(&self) -> *mut sys::aeron_image_t {
+        self.0.ptr()
     }
 
     /// Polls for a block of at most `length_limit` bytes.
@@ -62,87 +84,97 @@ macro_rules! image_queries {
     () => {
         /// How far it was polled, as a position in the stream; after it closed, how far it was polled then.
         pub fn position(&self) -> i64 {
-            // SAFETY: the image is retained.
-            unsafe { sys::aeron_image_position(self.retained.ptr()) }
+            // SAFETY: the image is live.
+            unsafe { sys::aeron_image_position(self.raw().ptr()) }
         }
 
         /// Whether it is gone: the publication left, the network failed, or the client ended.
         pub fn is_closed(&self) -> bool {
-            // SAFETY: the image is retained.
-            unsafe { sys::aeron_image_is_closed(self.retained.ptr()) }
+            // SAFETY: the image is live.
+            unsafe { sys::aeron_image_is_closed(self.raw().ptr()) }
         }
 
         /// Whether the publication ended and everything it sent was polled.
         pub fn is_end_of_stream(&self) -> bool {
-            // SAFETY: the image is retained.
-            unsafe { sys::aeron_image_is_end_of_stream(self.retained.ptr()) }
+            // SAFETY: the image is live.
+            unsafe { sys::aeron_image_is_end_of_stream(self.raw().ptr()) }
         }
 
         /// The session of the publication.
         pub fn session_id(&self) -> i32 {
-            self.retained.constants().session_id
+            self.raw().constants().session_id
         }
 
         /// The id that tells this image from every other of the driver.
         pub fn correlation_id(&self) -> i64 {
-            self.retained.constants().correlation_id
+            self.raw().constants().correlation_id
         }
 
         /// The position in the stream at which it joined.
         pub fn join_position(&self) -> i64 {
-            self.retained.constants().join_position
+            self.raw().constants().join_position
         }
 
         /// The length of a term of the log, in bytes.
         pub fn term_buffer_length(&self) -> usize {
-            self.retained.constants().term_buffer_length
+            self.raw().constants().term_buffer_length
         }
 
         /// The length of the longest packet, in bytes.
         pub fn mtu_length(&self) -> usize {
-            self.retained.constants().mtu_length
+            self.raw().constants().mtu_length
         }
 
         /// The first term of the stream.
         pub fn initial_term_id(&self) -> i32 {
-            self.retained.constants().initial_term_id
+            self.raw().constants().initial_term_id
         }
 
         /// How far to shift a position to the right to get a count of terms.
         pub fn position_bits_to_shift(&self) -> u32 {
-            self.retained.constants().position_bits_to_shift as u32
+            self.raw().constants().position_bits_to_shift as u32
         }
 
         /// The id of the counter that shows how far it was polled.
         pub fn subscriber_position_id(&self) -> i32 {
-            self.retained.constants().subscriber_position_id
+            self.raw().constants().subscriber_position_id
         }
 
         /// Where its messages come from, as the driver says: an address, or `aeron:ipc`.
         pub fn source_identity(&self) -> String {
-            let identity = self.retained.constants().source_identity;
-            // SAFETY: a NUL-terminated string that belongs to the retained image.
-            unsafe { CStr::from_ptr(identity) }.to_string_lossy().into_owned()
+            self.raw().source_identity()
         }
 
         /// Where the stream ended, as a position; `None` while it goes on.
         pub fn end_of_stream_position(&self) -> Option<i64> {
-            // SAFETY: the image is retained.
-            let position = unsafe { sys::aeron_image_end_of_stream_position(self.retained.ptr()) };
+            // SAFETY: the image is live.
+            let position = unsafe { sys::aeron_image_end_of_stream_position(self.raw().ptr()) };
             (position != i64::MAX).then_some(position)
         }
 
         /// From how many transports its messages came lately; 0 for IPC, before the first message and when closed.
         pub fn active_transport_count(&self) -> usize {
-            // SAFETY: the image is retained.
-            unsafe { sys::aeron_image_active_transport_count(self.retained.ptr()) }.max(0) as usize
+            // SAFETY: the image is live.
+            unsafe { sys::aeron_image_active_transport_count(self.raw().ptr()) }.max(0) as usize
         }
 
         /// Whether the publication was revoked: the stream ended at once, wherever receivers were.
         pub fn is_publication_revoked(&self) -> bool {
-            // SAFETY: the image is retained.
-            unsafe { sys::aeron_image_is_publication_revoked(self.retained.ptr()) }
+            // SAFETY: the image is live.
+            unsafe { sys::aeron_image_is_publication_revoked(self.raw().ptr()) }
         }
+    };
+}
+pub(super) use image_queries;
+
+/// What the holder of an image can do with it besides.
+macro_rules! retained_image {
+    () => {
+        fn raw(&self) -> &RawImage {
+            &self.retained.0
+        }
+
+        image_queries!();
 
         /// Has the driver give the image up, and tell its publication why, in at most 1023 bytes. The publication may come back with
         /// a new image. Does not wait. Mirrors `Image.reject`.
@@ -176,10 +208,10 @@ impl ImageRef<'_> {
     ///
     /// `raw` must have been retained for the result, which must not outlive the subscription.
     pub(super) unsafe fn from_raw(raw: NonNull<sys::aeron_image_t>) -> Self {
-        ImageRef { retained: Retained(raw), subscription: PhantomData }
+        ImageRef { retained: Retained(RawImage(raw)), subscription: PhantomData }
     }
 
-    image_queries!();
+    retained_image!();
 
     pub(super) fn block_poll<F: FnMut(Block<'_>)>(&mut self, length_limit: usize, handler: &mut F) -> Result<usize> {
         self.retained.block_poll(length_limit, handler)
@@ -215,10 +247,10 @@ impl Image {
     ///
     /// `raw` must have been retained for the result and be an image of `subscription`.
     pub(super) unsafe fn from_raw(raw: NonNull<sys::aeron_image_t>, subscription: Subscription) -> Self {
-        Image { retained: Retained(raw), subscription }
+        Image { retained: Retained(RawImage(raw)), subscription }
     }
 
-    image_queries!();
+    retained_image!();
 
     /// The subscription's channel.
     pub fn channel(&self) -> &str {

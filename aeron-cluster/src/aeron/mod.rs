@@ -12,13 +12,17 @@
 
 mod async_add;
 mod block;
+mod channel_builder;
 mod channel_status;
 mod channel_uri;
 mod claim;
 mod client;
+mod cnc;
+mod conductor_handlers;
 mod context;
 mod counter;
 mod counters;
+mod destination;
 mod exclusive_publication;
 mod fragment_assembler;
 mod handle;
@@ -26,6 +30,7 @@ mod header;
 mod heartbeat;
 mod idle;
 mod image;
+mod image_handlers;
 mod invoker;
 #[cfg(doctest)]
 mod misuse;
@@ -44,9 +49,12 @@ pub use channel_uri::ChannelUri;
 pub(crate) use channel_uri::native_channel;
 pub use claim::BufferClaim;
 pub use client::Aeron;
-pub use context::Context;
+pub use cnc::{CncConstants, CncFile, DistinctError, Loss, default_dir, request_driver_termination};
+pub use conductor_handlers::{CounterEvent, HandlerId, PublicationError, Registered, RegisteredKind};
+pub use context::{ConductorIdleStrategy, Context};
 pub use counter::Counter;
 pub use counters::{CounterState, CounterView, CountersReader, ReadableCounter};
+pub use destination::AsyncDestination;
 pub use exclusive_publication::ExclusivePublication;
 pub use fragment_assembler::FragmentAssembler;
 pub(crate) use handle::c_string;
@@ -57,6 +65,7 @@ pub use idle::{
     YieldingIdleStrategy,
 };
 pub use image::{Image, ImageRef};
+pub use image_handlers::{ImageHandlers, ImageView};
 #[cfg(feature = "driver")]
 pub(crate) use native_error::check;
 pub(crate) use native_error::{kind_of, last_error};

@@ -15,6 +15,7 @@ use super::client::Aeron;
 use super::handle::{ClientInner, Handle, Native};
 use super::header::Header;
 use super::image::{Image, ImageRef};
+use super::image_handlers::{ImageHandlers, Notify, on_available, on_unavailable, retain};
 use super::native_error::{check, text};
 use super::trampoline::{Action, Slot, controlled_fragment};
 use crate::error::Result;
@@ -39,16 +40,16 @@ pub struct Subscription {
 unsafe impl Send for Subscription {}
 
 impl Native for sys::aeron_subscription_t {
-    unsafe fn close(raw: *mut Self) {
+    unsafe fn close(raw: *mut Self, notify: Notify) {
         // SAFETY: by the trait's contract. No image of it is retained: `Image` releases its own before it lets go of the
         // subscription, and `ImageRef` borrows it.
-        unsafe { sys::aeron_subscription_close(raw, None, std::ptr::null_mut()) };
+        unsafe { sys::aeron_subscription_close(raw, notify.function, notify.clientd) };
     }
 }
 
 impl Subscription {
     pub(super) fn describe(channel: &str, stream_id: i32) -> Result<SubscriptionSpec> {
-        Ok(SubscriptionSpec { channel: native_channel(channel, "channel")?, stream_id })
+        Ok(SubscriptionSpec { channel: native_channel(channel, "channel")?, stream_id, notify: Notify::NOBODY })
     }
 
     /// Delivers at most `fragment_limit` fragments to `handler`, and returns how many.
@@ -217,7 +218,11 @@ impl Subscription {
     /// `raw` must be live, of the client `aeron`, and neither polled nor closed by anybody else from now on.
     pub unsafe fn from_raw(aeron: &Aeron, raw: NonNull<sys::aeron_subscription_t>) -> Result<Self> {
         // SAFETY: by this function's contract.
-        unsafe { SubscriptionSpec::wrap(raw, aeron.share()) }
+        unsafe { SubscriptionSpec::wrap(raw, aeron.share(), Notify::NOBODY) }
+    }
+
+    pub(super) fn client(&self) -> &Arc<ClientInner> {
+        self.handle.client()
     }
 
     /// The C subscription, for C code in the same process. It lives as long as this value; never close it, and never
@@ -269,6 +274,16 @@ impl std::fmt::Debug for Subscription {
 pub(super) struct SubscriptionSpec {
     channel: CString,
     stream_id: i32,
+    /// Of the image handlers.
+    notify: Notify,
+}
+
+impl SubscriptionSpec {
+    /// With handlers that the client keeps for C.
+    pub(super) fn with_handlers(mut self, client: &ClientInner, handlers: ImageHandlers) -> Self {
+        self.notify = retain(&client.callbacks, handlers);
+        self
+    }
 }
 
 impl Registration for SubscriptionSpec {
@@ -276,19 +291,26 @@ impl Registration for SubscriptionSpec {
     type Added = Subscription;
 
     unsafe fn start(&self, out: *mut *mut Registering, client: *mut sys::aeron_t) -> i32 {
-        // SAFETY: by the trait's contract; C copies the channel; there are no image handlers.
+        let (available, unavailable): (sys::aeron_on_available_image_t, sys::aeron_on_unavailable_image_t) =
+            if self.notify.clientd.is_null() { (None, None) } else { (Some(on_available), Some(on_unavailable)) };
+        let (channel, clientd) = (self.channel.as_ptr(), self.notify.clientd);
+        // SAFETY: by the trait's contract; C copies the channel; the handlers are retained until C says that it is done with them.
         unsafe {
             sys::aeron_async_add_subscription(
                 out,
                 client,
-                self.channel.as_ptr(),
+                channel,
                 self.stream_id,
-                None,
-                std::ptr::null_mut(),
-                None,
-                std::ptr::null_mut(),
+                available,
+                clientd,
+                unavailable,
+                clientd,
             )
         }
+    }
+
+    fn notify(&self) -> Notify {
+        self.notify
     }
 
     unsafe fn poll(out: *mut *mut Self::Native, registering: *mut Registering) -> i32 {
@@ -301,14 +323,17 @@ impl Registration for SubscriptionSpec {
         unsafe { sys::aeron_async_add_subscription_get_registration_id(registering) }
     }
 
-    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering) -> i32 {
-        // SAFETY: by the trait's contract.
-        unsafe { sys::aeron_async_add_subscription_cancel(client, registering) }
+    unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering, notify: Notify) -> i32 {
+        // SAFETY: by the trait's contract. Removing is what aeron_async_add_subscription_cancel does too, without telling of its end.
+        unsafe {
+            let id = sys::aeron_async_add_subscription_get_registration_id(registering);
+            sys::aeron_async_remove_subscription(id, client, notify.function, notify.clientd)
+        }
     }
 
-    unsafe fn wrap(native: NonNull<Self::Native>, client: Arc<ClientInner>) -> Result<Subscription> {
+    unsafe fn wrap(native: NonNull<Self::Native>, client: Arc<ClientInner>, notify: Notify) -> Result<Subscription> {
         // SAFETY: by the trait's contract.
-        let handle = unsafe { Handle::new(native, client) };
+        let handle = unsafe { Handle::new(native, client, notify) };
         let mut raw = MaybeUninit::<sys::aeron_subscription_constants_t>::zeroed();
         // SAFETY: the subscription is live; the struct is plain C data for which zero is a value; its channel is a
         // string that belongs to the subscription.

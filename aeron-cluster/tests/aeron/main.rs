@@ -4,9 +4,12 @@
 
 mod assembly;
 mod blocks;
+mod cnc;
 mod counters;
 mod death;
+mod destinations;
 mod drop_order;
+mod handlers;
 mod images;
 mod invoker;
 mod messages;

@@ -1,0 +1,182 @@
+//! Channel URIs made of typed parameters.
+
+use std::time::Duration;
+
+use super::FRAME_ALIGNMENT;
+use super::channel_uri::ChannelUri;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The shortest and the longest term, in bytes (`LogBufferDescriptor`).
+const MIN_TERM_LENGTH: usize = 64 * 1024;
+const MAX_TERM_LENGTH: usize = 1024 * 1024 * 1024;
+
+macro_rules! params {
+    ($($(#[$doc:meta])* $name:ident($value:ident: $type:ty) = $key:literal, $text:expr;)*) => {
+        /// Parameters of channels, one after the other: `ChannelUri::udp().endpoint("localhost:20121").term_length(65_536)`. What they may
+        /// be is for the driver to say, when the channel is used. Mirrors `io.aeron.ChannelUriStringBuilder`.
+        impl ChannelUri {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(self, $value: $type) -> Self {
+                    self.with($key, $text)
+                }
+            )*
+        }
+    };
+}
+
+params! {
+    /// Where a publication sends to and a subscription receives at: an address and a port.
+    endpoint(endpoint: &str) = "endpoint", endpoint;
+    /// The network interface, or the address of one with a mask.
+    interface(interface: &str) = "interface", interface;
+    /// Where receivers that choose their own address say so.
+    control(control: &str) = "control", control;
+    /// How destinations are managed: `manual`, `dynamic` or `response`.
+    control_mode(mode: &str) = "control-mode", mode;
+    /// Names by which the driver shares a channel: `tag of the channel,tag of the publication`.
+    tags(tags: &str) = "tags", tags;
+    /// A name for people; the driver passes it on.
+    alias(alias: &str) = "alias", alias;
+    /// How a publication's flow is controlled: `max`, `min`, `tagged`, with parameters behind a comma.
+    flow_control(strategy: &str) = "fc", strategy;
+    /// How congestion is controlled: `static` or `cubic`.
+    congestion_control(strategy: &str) = "cc", strategy;
+    /// The session of a publication, or the only one that a subscription receives.
+    session_id(id: i32) = "session-id", id.to_string();
+    /// The stream, where the channel alone names it.
+    stream_id(id: i32) = "stream-id", id.to_string();
+    /// The length of a term in bytes, a power of two.
+    term_length(length: usize) = "term-length", length.to_string();
+    /// The first term of a publication.
+    initial_term_id(id: i32) = "init-term-id", id.to_string();
+    /// The term in which a publication begins.
+    term_id(id: i32) = "term-id", id.to_string();
+    /// Where in its term a publication begins, in bytes.
+    term_offset(offset: usize) = "term-offset", offset.to_string();
+    /// The longest packet, in bytes.
+    mtu(length: usize) = "mtu", length.to_string();
+    /// The time to live of multicast packets.
+    ttl(hops: u8) = "ttl", hops.to_string();
+    /// How far a publication may be ahead of its receivers, in bytes.
+    publication_window(length: usize) = "pub-wnd", length.to_string();
+    /// How much a receiver takes ahead, in bytes.
+    receiver_window(length: usize) = "rcv-wnd", length.to_string();
+    /// The send buffer of the socket, in bytes.
+    socket_send_buffer(length: usize) = "so-sndbuf", length.to_string();
+    /// The receive buffer of the socket, in bytes.
+    socket_receive_buffer(length: usize) = "so-rcvbuf", length.to_string();
+    /// How long a closed publication lingers for receivers that lag behind.
+    linger(period: Duration) = "linger", nanos(period);
+    /// How long a receiver waits before it asks for what is missing.
+    nak_delay(delay: Duration) = "nak-delay", nanos(delay);
+    /// How much may be sent again at a time.
+    max_resend(count: usize) = "max-resend", count.to_string();
+    /// Whether what is missing is asked for again, or passed over.
+    reliable(reliable: bool) = "reliable", reliable.to_string();
+    /// Whether the log takes its place only as it is written.
+    sparse(sparse: bool) = "sparse", sparse.to_string();
+    /// Whether receivers are told of the end of the stream.
+    eos(eos: bool) = "eos", eos.to_string();
+    /// Whether a slow subscriber holds up the others.
+    tether(tether: bool) = "tether", tether.to_string();
+    /// Whether receivers behave as in a group.
+    group(group: bool) = "group", group.to_string();
+    /// The tag of a receiver, for flow control that counts tagged ones.
+    group_tag(tag: i64) = "gtag", tag.to_string();
+    /// Whether a subscription comes back to a stream that it fell out of.
+    rejoin(rejoin: bool) = "rejoin", rejoin.to_string();
+    /// Whether a spy counts as a receiver.
+    spies_simulate_connection(simulate: bool) = "ssc", simulate.to_string();
+    /// For the response to which request a publication is: the correlation id of an image, or `prototype`.
+    response_correlation_id(id: &str) = "response-correlation-id", id;
+    /// How long a slow subscriber that holds up nobody keeps its place in the flow control.
+    untethered_window_limit_timeout(timeout: Duration) = "untethered-window-limit-timeout", nanos(timeout);
+    /// How long such a subscriber lingers before it rests.
+    untethered_linger_timeout(timeout: Duration) = "untethered-linger-timeout", nanos(timeout);
+    /// How long such a subscriber rests before it joins again.
+    untethered_resting_timeout(timeout: Duration) = "untethered-resting-timeout", nanos(timeout);
+    /// Where in a message the time is written at which the driver received its packet: an offset or `reserved`.
+    media_receive_timestamp_offset(offset: &str) = "media-rcv-ts-offset", offset;
+    /// Where in a message the time is written at which the driver took it from the socket.
+    channel_receive_timestamp_offset(offset: &str) = "channel-rcv-ts-offset", offset;
+    /// Where in a message the time is written at which the driver gave it to the socket.
+    channel_send_timestamp_offset(offset: &str) = "channel-snd-ts-offset", offset;
+}
+
+impl ChannelUri {
+    /// A channel over UDP, without parameters.
+    pub fn udp() -> Self {
+        Self::of_media("udp")
+    }
+
+    /// A channel in shared memory, without parameters.
+    pub fn ipc() -> Self {
+        Self::of_media("ipc")
+    }
+
+    /// The same channel with a parameter set.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.put(key, value);
+        self
+    }
+
+    /// Where a publication begins, as a position: its terms, and where in its term. Mirrors
+    /// `ChannelUriStringBuilder.initialPosition`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a position that is negative or no multiple of 32, and for a length that no term
+    /// has.
+    pub fn initial_position(self, position: i64, initial_term_id: i32, term_length: usize) -> Result<Self> {
+        let invalid = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
+        if !(MIN_TERM_LENGTH..=MAX_TERM_LENGTH).contains(&term_length) || !term_length.is_power_of_two() {
+            return invalid(format!("term length must be a power of two from 64 KiB to 1 GiB: {term_length}"));
+        }
+        if position < 0 || position % FRAME_ALIGNMENT as i64 != 0 {
+            return invalid(format!("initial position must be a multiple of {FRAME_ALIGNMENT} from 0: {position}"));
+        }
+        let (term, offset) = (position / term_length as i64, position % term_length as i64);
+        let Ok(term) = i32::try_from(term) else {
+            return invalid(format!("initial position is behind the last of 2^31 terms: {position}"));
+        };
+        Ok(self
+            .term_length(term_length)
+            .initial_term_id(initial_term_id)
+            .term_id(initial_term_id.wrapping_add(term))
+            .term_offset(offset as usize))
+    }
+}
+
+fn nanos(duration: Duration) -> String {
+    format!("{}ns", duration.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_come_in_the_order_in_which_they_were_set() {
+        let uri = ChannelUri::udp().endpoint("localhost:20121").term_length(65_536).linger(Duration::from_millis(5));
+        assert_eq!(uri.to_string(), "aeron:udp?endpoint=localhost:20121|term-length=65536|linger=5000000ns");
+        assert_eq!(ChannelUri::parse(&uri.to_string()).unwrap(), uri);
+        assert_eq!(
+            ChannelUri::ipc().reliable(true).session_id(-7).to_string(),
+            "aeron:ipc?reliable=true|session-id=-7"
+        );
+    }
+
+    #[test]
+    fn a_position_is_a_term_and_an_offset() {
+        let uri = ChannelUri::ipc().initial_position(2 * 65_536 + 64, i32::MAX, 65_536).unwrap();
+        let expected = "aeron:ipc?term-length=65536|init-term-id=2147483647|term-id=-2147483647|term-offset=64";
+        assert_eq!(uri.to_string(), expected);
+        for (position, length) in [(-32, 65_536), (1, 65_536), (0, 65_537), (0, 32), (0, 1 << 31), (1 << 47, 65_536)] {
+            let error = ChannelUri::ipc().initial_position(position, 0, length).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{position} {length}");
+        }
+    }
+}
