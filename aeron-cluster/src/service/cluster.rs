@@ -1,14 +1,16 @@
 //! The cluster as the service sees it.
 
 use std::io::IoSlice;
+use std::ops::Deref;
 use std::rc::Rc;
 
+use super::divergence::Fingerprint;
 use super::sessions::Sessions;
 use super::state::{State, with_header};
-use super::{ClientSession, Role, Settings};
-use crate::aeron::{Aeron, BufferClaim, OfferError};
+use super::{ClientSession, Divergence, LogClaim, Role, Settings};
+use crate::aeron::{Aeron, OfferError};
 use crate::codec::{ClusterTimeUnit, SemanticVersion, SessionMessageHeader};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// The cluster, as given to every callback of a service. Mirrors `io.aeron.cluster.service.Cluster`.
 ///
@@ -173,14 +175,55 @@ impl Cluster {
     /// As [`offer`](Self::offer), for a message that lies in several pieces.
     pub fn offer_vectored(&self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
         let header = self.service_header().encode();
-        with_header(&header, pieces, |pieces| self.state.to_consensus_module(|proxy| proxy.offer_vectored(pieces)))
+        let send = |pieces: &[IoSlice<'_>]| self.state.to_consensus_module(|proxy| proxy.offer_vectored(pieces));
+        let position = with_header(&header, pieces, send)?;
+        let message = Fingerprint::of(pieces.iter().map(Deref::deref));
+        self.state.own_messages.borrow_mut().sent(message);
+        Ok(position)
     }
 
     /// Claims space for a message to the log, to be written in place and committed. At most one packet; otherwise as
     /// [`offer`](Self::offer).
-    pub fn try_claim(&self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
+    pub fn try_claim(&self, length: usize) -> Result<LogClaim<'_>, OfferError> {
         let header = self.service_header();
-        self.state.to_consensus_module(|proxy| proxy.try_claim(&header, length))
+        let claim = self.state.to_consensus_module(|proxy| proxy.try_claim(&header, length))?;
+        Ok(LogClaim::new(claim, &self.state))
+    }
+
+    /// How many messages this service has sent to the log since the log began: [`offer`](Self::offer)s and claims that were taken. The same
+    /// on all members at the same position. `None` after the start from a snapshot that does not tell, until
+    /// [`resume_service_messages`](Self::resume_service_messages).
+    pub fn service_messages_sent(&self) -> Option<u64> {
+        self.state.own_messages.borrow().count()
+    }
+
+    /// Says, in [`on_start`](super::ClusteredService::on_start), how many messages this service had sent to the log when the snapshot was taken:
+    /// [`service_messages_sent`](Self::service_messages_sent) of that moment. With it, messages are compared after the start too; see
+    /// [`divergence`](Self::divergence). A [`SnapshotReader`](super::SnapshotReader) says it by itself. A number that is not the true one raises a
+    /// false alarm.
+    ///
+    /// # Errors
+    ///
+    /// [`State`](ErrorKind::State): the service is not starting.
+    pub fn resume_service_messages(&self, sent: u64) -> Result<()> {
+        if !self.state.is_starting() {
+            return Err(Error::new(ErrorKind::State, "the count of service messages is resumed in on_start alone"));
+        }
+        self.state.own_messages.borrow_mut().resume(sent);
+        Ok(())
+    }
+
+    /// The first message of this service in the log that is not the one that this member sent, if there was one. It has been recorded in the
+    /// error log and counted, and with [`divergence_policy`](super::Context::divergence_policy) it ends the node. Java drops such
+    /// messages without a word.
+    ///
+    /// It shows that the services of the members are not in the same state. Each member can see it only in messages that another
+    /// leader put into the log, so it is the followers who notice; and only where the difference shows in the messages, their
+    /// order or their number. Not compared are timers, requests to close sessions, and after a start from a snapshot whatever this service
+    /// sends, unless the snapshot tells [`service_messages_sent`](Self::service_messages_sent). Of messages that are not back yet, the last
+    /// 4096 are compared; older ones by number.
+    pub fn divergence(&self) -> Option<Divergence> {
+        self.state.own_messages.borrow().first_divergence()
     }
 
     /// The header of a message from this service: its id stands where a client's session id would.

@@ -230,6 +230,15 @@ impl Context {
         self
     }
 
+    /// What to do when a message of this service comes back from the log otherwise than this member sent it:
+    /// [`Cluster::divergence`](super::Cluster::divergence). Default: record and count it, and go on. To end the node is safer: what it would do
+    /// next cannot be right on all members. It may be in order again once it has replayed the log.
+    #[must_use]
+    pub fn divergence_policy(mut self, policy: FailurePolicy) -> Self {
+        self.settings.divergence_policy = policy;
+        self
+    }
+
     /// How long a duty cycle may take: longer ones are counted (counter 219). Default: 100 ms.
     #[must_use]
     pub fn cycle_threshold(mut self, threshold: Duration) -> Self {

@@ -52,6 +52,7 @@ pub struct Settings {
     pub(super) idle_strategy_name: &'static str,
     pub(super) cpu_affinity: Option<usize>,
     pub(super) failure_policy: FailurePolicy,
+    pub(super) divergence_policy: FailurePolicy,
     pub(super) cycle_threshold: Duration,
     pub(super) snapshot_duration_threshold: Duration,
     pub(super) archive_control_channel: String,
@@ -88,6 +89,7 @@ impl Default for Settings {
             idle_strategy_name: "backoff",
             cpu_affinity: None,
             failure_policy: FailurePolicy::default(),
+            divergence_policy: FailurePolicy::LogAndContinue,
             cycle_threshold: Duration::from_millis(100),
             snapshot_duration_threshold: Duration::from_secs(1),
             archive_control_channel: "aeron:ipc?term-length=64k".into(),
@@ -220,6 +222,7 @@ readers! {
     response_term_length: usize = |settings| settings.response_term_length;
     log_fragment_limit: usize = |settings| settings.log_fragment_limit;
     failure_policy: FailurePolicy = |settings| settings.failure_policy;
+    divergence_policy: FailurePolicy = |settings| settings.divergence_policy;
     cycle_threshold: Duration = |settings| settings.cycle_threshold;
     snapshot_duration_threshold: Duration = |settings| settings.snapshot_duration_threshold;
     cpu_affinity: Option<usize> = |settings| settings.cpu_affinity;

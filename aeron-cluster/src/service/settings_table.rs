@@ -150,6 +150,7 @@ pub(super) const ROWS: &[Row] = &[
         variable: Some(("AERON_CLUSTER_SERVICE_CPU_AFFINITY", |context, value| Ok(affinity(context, number(value)?)))),
     },
     Row { name: "failure_policy", show: |settings| format!("{:?}", settings.failure_policy), variable: None },
+    Row { name: "divergence_policy", show: |settings| format!("{:?}", settings.divergence_policy), variable: None },
     Row {
         name: "cycle_threshold",
         show: |settings| java_duration(settings.cycle_threshold),

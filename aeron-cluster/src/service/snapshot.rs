@@ -150,11 +150,13 @@ pub struct SnapshotPublication {
     publication: ExclusivePublication,
     /// How many [`SnapshotWriter`](super::SnapshotWriter)s were begun and not finished.
     pub(super) unfinished: usize,
+    /// How many messages the service had sent to the log when one was finished, where one tells.
+    pub(super) service_messages: Option<u64>,
 }
 
 impl SnapshotPublication {
     pub(super) fn new(publication: ExclusivePublication) -> Self {
-        SnapshotPublication { publication, unfinished: 0 }
+        SnapshotPublication { publication, unfinished: 0, service_messages: None }
     }
 
     /// Writes one message, waiting until the recording takes it.
@@ -208,12 +210,16 @@ impl SnapshotPublication {
         &self.publication
     }
 
-    /// Whether all that the service began to write was written.
-    pub(super) fn check_finished(&self) -> Result<()> {
-        match self.unfinished {
-            0 => Ok(()),
-            _ => Err(Error::new(ErrorKind::State, "a SnapshotWriter was not finished: call finish on each")),
+    /// Whether all that the service began to write was written, and tells the truth: `sent` is what it should tell.
+    pub(super) fn check_finished(&self, sent: Option<u64>) -> Result<()> {
+        let wrong = |message: &str| Err(Error::new(ErrorKind::State, message));
+        if self.unfinished > 0 {
+            return wrong("a SnapshotWriter was not finished: call finish on each");
         }
+        if self.service_messages.is_some_and(|told| Some(told) != sent) {
+            return wrong("the service sent a message to the log while it took a snapshot");
+        }
+        Ok(())
     }
 
     /// Why the snapshot cannot go on, in Java's words where it has some.

@@ -29,6 +29,7 @@ impl<S: ClusteredService> Core<S> {
         let session_id = replay_session_id as i32;
         let subscription = self.add_subscription(&with_session_id(channel, session_id)?, stream_id)?;
         let image = self.await_replay(&mut archive, subscription, session_id)?;
+        self.cluster.state.own_messages.borrow_mut().forget_count();
         let mut snapshot = SnapshotImage::new(image);
         self.load_state(&mut snapshot, &mut archive)?;
         self.start_service(Some(&mut snapshot))
@@ -100,7 +101,7 @@ impl<S: ClusteredService> Core<S> {
         self.call("on_take_snapshot", |service, cluster| service.on_take_snapshot(cluster, &mut snapshot))?.map_err(
             |error| Fault::Survivable(Error::new(ErrorKind::Terminated, format!("on_take_snapshot failed: {error}"))),
         )?;
-        snapshot.check_finished().map_err(Fault::Survivable)?;
+        snapshot.check_finished(self.cluster.service_messages_sent()).map_err(Fault::Survivable)?;
         let position = snapshot.position().map_err(|reason| Fault::Survivable(snapshot.refusal(reason, 0)))?;
         self.await_recording_complete(&mut archive, recording_id, counter_id, position).map_err(survivable)?;
         Ok(recording_id)

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::Role;
 use super::consensus_module_proxy::ConsensusModuleProxy;
+use super::divergence::{Divergence, OwnMessages};
 use super::egress::{Egress, PendingEgress};
 use super::error_sink::{ErrorSink, epoch_ms};
 use super::lifecycle::{Lifecycle, LifecycleGuard};
 use super::mark_file::ClusterMarkFile;
 use super::settings::Settings;
 use super::stop::Stop;
+use super::{FailurePolicy, Role};
 use crate::aeron::{Aeron, BufferClaim, IdleStrategy, NULL_VALUE, OfferError, ReadableCounter};
 use crate::codec::{ClusterTimeUnit, ServiceAck, SessionMessageHeader};
 use crate::error::{Error, ErrorKind, Result};
@@ -43,6 +44,7 @@ pub(super) struct State {
     pub(super) mark_file: Arc<ClusterMarkFile>,
     proxy: ConsensusModuleProxy,
     pending_egress: PendingEgress,
+    pub(super) own_messages: RefCell<OwnMessages>,
 
     pub(super) member_id: Cell<i32>,
     pub(super) role: Cell<Role>,
@@ -84,6 +86,7 @@ impl State {
             mark_file,
             proxy,
             pending_egress: PendingEgress::default(),
+            own_messages: RefCell::default(),
             member_id: Cell::new(NULL_VALUE as i32),
             role: Cell::new(Role::Follower),
             log_position: Cell::new(NULL_VALUE),
@@ -200,6 +203,11 @@ impl State {
 
     // ---- watching and waiting ----
 
+    /// Whether the service is starting.
+    pub(super) fn is_starting(&self) -> bool {
+        self.lifecycle.get() == Lifecycle::OnStart
+    }
+
     /// Says which callback runs, as long as the guard lives.
     pub(super) fn enter(&self, lifecycle: Lifecycle) -> LifecycleGuard<'_> {
         LifecycleGuard::enter(&self.lifecycle, lifecycle)
@@ -246,6 +254,23 @@ impl State {
             }
         }
         if self.aeron.is_closed() { Err(Stop::Aborted) } else { Ok(()) }
+    }
+
+    /// Compares a message that a service sent to the log, if it was this one, with what this member sent. An error if it must end.
+    pub(super) fn check_own_message(&self, header: &SessionMessageHeader, message: &[u8]) -> Result<(), Stop> {
+        let (service_id, position) = (self.settings.service_id, self.log_position.get());
+        let found = self.own_messages.borrow_mut().returned(service_id, header, message, position);
+        found.map_or(Ok(()), |divergence| self.report_divergence(divergence))
+    }
+
+    #[cold]
+    fn report_divergence(&self, divergence: Divergence) -> Result<(), Stop> {
+        let error = Error::new(ErrorKind::Protocol, divergence.to_string());
+        if self.settings.divergence_policy == FailurePolicy::Terminate {
+            return Err(Stop::Failed(error));
+        }
+        self.errors.count(&error);
+        Ok(())
     }
 
     fn update_mark_file(&self) {

@@ -189,7 +189,10 @@ impl<'a> SnapshotReader<'a> {
     /// [`Protocol`](ErrorKind::Protocol) if something is left, the end is missing, or the data are not those that were written. As
     /// [`open`](Self::open) otherwise.
     pub fn finish(mut self) -> Result<SnapshotProgress> {
-        self.framed.finish()?;
+        let cluster = self.framed.source.cluster;
+        if let Ok(sent) = u64::try_from(self.framed.finish()?) {
+            cluster.resume_service_messages(sent)?;
+        }
         Ok(self.framed.progress())
     }
 }

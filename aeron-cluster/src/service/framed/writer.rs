@@ -213,8 +213,11 @@ impl<'a> SnapshotWriter<'a> {
     /// The container is ending ([`Closed`](ErrorKind::Closed)), the recording is gone, an earlier write failed, or there is not what
     /// [`with_total`](Self::with_total) said.
     pub fn finish(mut self) -> Result<SnapshotProgress> {
-        let progress = self.framed.finish(-1)?;
-        self.framed.sink.snapshot.unfinished -= 1;
+        let sent = self.framed.sink.cluster.service_messages_sent();
+        let progress = self.framed.finish(sent.and_then(|sent| i64::try_from(sent).ok()).unwrap_or(-1))?;
+        let snapshot = &mut *self.framed.sink.snapshot;
+        snapshot.unfinished -= 1;
+        snapshot.service_messages = sent;
         Ok(progress)
     }
 }

@@ -1,0 +1,379 @@
+//! The divergence alarm: whether what this service sends to the log comes back as it was sent.
+//!
+//! Every member's service sends the same messages to the log, each to its own consensus module. These count them, the leader's enters the log, and
+//! the others drop theirs as the log brings the same number. They never look whether it is the same message: members that
+//! have come apart lose messages, or have each other's, without a word. So the container looks.
+//!
+//! In the log a service's message has a negative session id: behind the sign, 7 bits of service id and 56 bits that
+//! number the messages of that service from the beginning of the log. Mirrors `PendingServiceMessageTracker`.
+
+use std::fmt;
+
+use crate::codec::SessionMessageHeader;
+
+/// How many messages that are not back yet can be compared. What is sent beyond is compared by number alone.
+const CAPACITY: u64 = 4096;
+const NUMBER_BITS: u32 = 56;
+const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
+const SERVICE_ID_MASK: i64 = 0x7F;
+
+/// A message as far as it is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fingerprint {
+    /// The length of the message, in bytes.
+    pub length: usize,
+    /// Its CRC-32.
+    pub checksum: u32,
+}
+
+impl Fingerprint {
+    /// Of a message that lies in several pieces.
+    pub(super) fn of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hasher = crc32fast::Hasher::new();
+        let mut length = 0;
+        for piece in pieces {
+            hasher.update(piece);
+            length += piece.len();
+        }
+        Fingerprint { length, checksum: hasher.finalize() }
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes with checksum {:08x}", self.length, self.checksum)
+    }
+}
+
+/// A message of this service in the log that is not the one that this member sent: the members' services are no replicas of each other
+/// any more. Which of them is right cannot be known from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Divergence {
+    /// The number of the message among those of this service, from 1, since the log began.
+    pub number: u64,
+    /// Where in the log it was found: the position after it.
+    pub log_position: i64,
+    /// What this member sent under the number; `None` if it had not sent that many.
+    pub sent: Option<Fingerprint>,
+    /// What the log brought.
+    pub found: Fingerprint,
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Divergence { number, log_position, sent, found } = self;
+        write!(
+            f,
+            "the members diverge: message {number} of this service, at log position {log_position}, has {found}, and "
+        )?;
+        match sent {
+            Some(sent) => write!(f, "this member sent {sent}"),
+            None => f.write_str("this member did not send it"),
+        }
+    }
+}
+
+/// A message in the ring.
+#[derive(Debug, Clone, Copy)]
+enum Entry {
+    Sent(Fingerprint),
+    /// Claimed and not yet committed.
+    Open(Ticket),
+}
+
+/// Stands for a claim until it is settled: its number changes if an earlier claim is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
+
+/// The messages of this service to the log. Allocates at the first one, and not again; constant time for each, but for a claim that is given up
+/// after other messages were sent.
+#[derive(Default)]
+pub(super) struct OwnMessages {
+    /// By number, the last [`CAPACITY`] of them.
+    ring: Vec<Entry>,
+    /// Messages sent before this container started; those are not in the ring.
+    before: u64,
+    /// The number of the last message.
+    last: u64,
+    /// Whether the numbers are not those of the log: after a snapshot that does not tell how many there were.
+    uncounted: bool,
+    next_ticket: u64,
+    first_divergence: Option<Divergence>,
+}
+
+impl OwnMessages {
+    /// How many messages were sent since the log began, if that is known.
+    pub(super) fn count(&self) -> Option<u64> {
+        (!self.uncounted).then_some(self.last)
+    }
+
+    /// The service starts from a snapshot: how many messages were sent before is not known, until `resume`.
+    pub(super) fn forget_count(&mut self) {
+        self.uncounted = true;
+    }
+
+    /// The service starts from a snapshot before which this many messages were sent.
+    pub(super) fn resume(&mut self, count: u64) {
+        (self.before, self.last, self.uncounted) = (count, count, false);
+    }
+
+    pub(super) fn first_divergence(&self) -> Option<Divergence> {
+        self.first_divergence
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.last += 1;
+        let slot = self.slot(self.last);
+        match self.ring.get_mut(slot) {
+            Some(old) => *old = entry,
+            // The first one; the numbers may begin anywhere.
+            None => self.ring = vec![entry; CAPACITY as usize],
+        }
+    }
+
+    fn slot(&self, number: u64) -> usize {
+        (number % CAPACITY) as usize
+    }
+
+    /// The message with this number, if it is kept.
+    fn get(&self, number: u64) -> Option<Entry> {
+        let kept = number > self.before && number <= self.last && number + CAPACITY > self.last;
+        kept.then(|| self.ring[self.slot(number)])
+    }
+
+    /// A message was sent.
+    pub(super) fn sent(&mut self, message: Fingerprint) {
+        self.push(Entry::Sent(message));
+    }
+
+    /// Space for a message was claimed, in front of all that is sent from now on.
+    pub(super) fn claimed(&mut self) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.push(Entry::Open(ticket));
+        ticket
+    }
+
+    fn find(&self, ticket: Ticket) -> Option<u64> {
+        let numbers = (1..=self.last).rev().take(CAPACITY as usize);
+        numbers
+            .take_while(|number| *number > self.before)
+            .find(|number| matches!(self.get(*number), Some(Entry::Open(open)) if open == ticket))
+    }
+
+    /// A claim is being committed.
+    pub(super) fn committed(&mut self, ticket: Ticket, message: Fingerprint) {
+        if let Some(number) = self.find(ticket) {
+            let slot = self.slot(number);
+            self.ring[slot] = Entry::Sent(message);
+        }
+    }
+
+    /// A claim is being given up: what was sent after it comes one earlier.
+    pub(super) fn aborted(&mut self, ticket: Ticket) {
+        let Some(number) = self.find(ticket) else {
+            // More than the ring holds was sent since.
+            self.uncounted = true;
+            return;
+        };
+        for later in number..self.last {
+            let (to, from) = (self.slot(later), self.slot(later + 1));
+            self.ring[to] = self.ring[from];
+        }
+        self.last -= 1;
+    }
+
+    /// The log brought a message of a session that is a service. Returns what is found to be wrong for the first time.
+    pub(super) fn returned(
+        &mut self,
+        service_id: i32,
+        header: &SessionMessageHeader,
+        message: &[u8],
+        log_position: i64,
+    ) -> Option<Divergence> {
+        let id = header.cluster_session_id;
+        let sender = (id >> NUMBER_BITS) & SERVICE_ID_MASK;
+        if id >= 0 || sender != i64::from(service_id) || self.uncounted || self.first_divergence.is_some() {
+            return None;
+        }
+        let number = id as u64 & NUMBER_MASK;
+        let sent = match self.get(number) {
+            Some(Entry::Sent(sent)) => Some(sent),
+            Some(Entry::Open(_)) => None,
+            None if number > self.last => None,
+            // From before a snapshot, or more than the ring holds ago.
+            None => return None,
+        };
+        let found = Fingerprint::of([message]);
+        if sent == Some(found) {
+            return None;
+        }
+        self.first_divergence = Some(Divergence { number, log_position, sent, found });
+        self.first_divergence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SERVICE: i32 = 3;
+
+    fn header(service_id: i32, number: u64) -> SessionMessageHeader {
+        let cluster_session_id = i64::MIN | i64::from(service_id) << NUMBER_BITS | number as i64;
+        SessionMessageHeader { leadership_term_id: 0, cluster_session_id, timestamp: 0 }
+    }
+
+    fn send(own: &mut OwnMessages, message: &[u8]) {
+        own.sent(Fingerprint::of([message]));
+    }
+
+    fn back(own: &mut OwnMessages, number: u64, message: &[u8]) -> Option<Divergence> {
+        own.returned(SERVICE, &header(SERVICE, number), message, 64 * number as i64)
+    }
+
+    #[test]
+    fn what_comes_back_as_sent_is_no_divergence_and_other_services_do_not_matter() {
+        let mut own = OwnMessages::default();
+        send(&mut own, b"a");
+        own.sent(Fingerprint::of([b"b".as_slice(), b"c"]));
+        assert_eq!(back(&mut own, 1, b"a"), None);
+        for other in [0, 2, 4, 9, 127] {
+            assert_eq!(own.returned(SERVICE, &header(other, 1), b"other", 64), None);
+        }
+        let client = SessionMessageHeader { cluster_session_id: 2, ..header(0, 0) };
+        assert_eq!(own.returned(0, &client, b"client", 64), None);
+        assert_eq!(back(&mut own, 2, b"bc"), None);
+        assert_eq!(own.count(), Some(2));
+    }
+
+    #[test]
+    fn another_message_and_one_that_was_never_sent_are_told_once() {
+        let mut own = OwnMessages::default();
+        send(&mut own, b"mine");
+        let text = back(&mut own, 1, b"theirs").unwrap().to_string();
+        let (theirs, mine) = (Fingerprint::of([b"theirs".as_slice()]), Fingerprint::of([b"mine".as_slice()]));
+        let start = "the members diverge: message 1 of this service, at log position 64, has";
+        assert_eq!(text, format!("{start} {theirs}, and this member sent {mine}"));
+        assert_eq!(back(&mut own, 2, b"more"), None);
+        assert_eq!(own.first_divergence().unwrap().number, 1);
+
+        let mut own = OwnMessages::default();
+        let divergence = back(&mut own, 1, b"theirs").unwrap();
+        assert_eq!((divergence.sent, divergence.found), (None, theirs));
+        assert_eq!(divergence.to_string(), format!("{start} {theirs}, and this member did not send it"));
+    }
+
+    #[test]
+    fn a_length_is_seen_where_a_checksum_is_not() {
+        assert_ne!(Fingerprint::of([[].as_slice()]), Fingerprint { length: 1, checksum: 0 });
+        let mut own = OwnMessages::default();
+        own.sent(Fingerprint { length: 2, ..Fingerprint::of([b"x".as_slice()]) });
+        assert!(back(&mut own, 1, b"x").is_some());
+    }
+
+    #[test]
+    fn after_a_snapshot_what_was_sent_before_comes_back_first() {
+        let mut own = OwnMessages::default();
+        own.forget_count();
+        assert_eq!((own.count(), back(&mut own, 9, b"pending")), (None, None));
+        own.resume(10);
+        send(&mut own, b"mine");
+        assert_eq!((back(&mut own, 9, b"pending"), back(&mut own, 10, b"pending")), (None, None));
+        assert_eq!((back(&mut own, 11, b"mine"), own.count()), (None, Some(11)));
+        assert!(back(&mut own, 12, b"theirs").is_some());
+    }
+
+    #[test]
+    fn without_a_count_nothing_is_compared() {
+        let mut own = OwnMessages::default();
+        own.forget_count();
+        send(&mut own, b"mine");
+        assert_eq!((back(&mut own, 1, b"theirs"), own.count()), (None, None));
+    }
+
+    #[test]
+    fn more_than_the_ring_holds_is_compared_by_number_alone() {
+        let mut own = OwnMessages::default();
+        for _ in 0..=CAPACITY {
+            send(&mut own, b"mine");
+        }
+        assert_eq!(back(&mut own, 1, b"too old to be known"), None);
+        assert_eq!(back(&mut own, 2, b"mine"), None);
+        assert_eq!(back(&mut own, CAPACITY + 1, b"mine"), None);
+        assert!(back(&mut own, CAPACITY + 2, b"mine").is_some());
+    }
+
+    #[test]
+    fn claims_count_from_where_they_were_made_unless_they_are_given_up() {
+        let mut own = OwnMessages::default();
+        let (first, second) = (own.claimed(), own.claimed());
+        send(&mut own, b"c");
+        own.committed(second, Fingerprint::of([b"b".as_slice()]));
+        own.aborted(first);
+        assert_eq!((back(&mut own, 1, b"b"), back(&mut own, 2, b"c"), own.count()), (None, None, Some(2)));
+        let third = own.claimed();
+        assert!(back(&mut own, 3, b"").is_some(), "it was not committed");
+        own.aborted(third);
+        assert_eq!(own.count(), Some(2));
+    }
+
+    #[test]
+    fn memory_is_taken_at_the_first_message_and_not_again() {
+        let mut own = OwnMessages::default();
+        assert_eq!(own.ring.capacity(), 0);
+        own.resume(CAPACITY + 7);
+        send(&mut own, b"a");
+        let capacity = own.ring.capacity();
+        for _ in 0..2 * CAPACITY {
+            send(&mut own, b"a");
+        }
+        assert_eq!(own.ring.capacity(), capacity);
+    }
+
+    proptest! {
+        /// Sent, claimed, given up and come back in any order that a log can have: never an alarm; one change: always one.
+        #[test]
+        fn no_false_alarm_and_none_missed(
+            steps in proptest::collection::vec((0u8..4, any::<u8>()), 1..200),
+            before in prop_oneof![Just(0u64), 1u64..10_000],
+            changed in any::<proptest::sample::Index>(),
+        ) {
+            let mut own = OwnMessages::default();
+            own.resume(before);
+            let (mut log, mut claims) = (Vec::<Vec<u8>>::new(), Vec::new());
+            for (step, byte) in steps {
+                match step {
+                    0 => {
+                        send(&mut own, &[byte]);
+                        log.push(vec![byte]);
+                    }
+                    1 => claims.push((own.claimed(), log.len(), byte)),
+                    2 => if let Some((ticket, at, byte)) = claims.pop() {
+                        own.committed(ticket, Fingerprint::of([[byte].as_slice()]));
+                        log.insert(at, vec![byte]);
+                    },
+                    _ => if let Some((ticket, ..)) = claims.pop() {
+                        own.aborted(ticket);
+                    },
+                }
+            }
+            while let Some((ticket, ..)) = claims.pop() {
+                own.aborted(ticket);
+            }
+            prop_assert_eq!(own.count(), Some(before + log.len() as u64));
+            for (number, message) in (before + 1..).zip(&log) {
+                prop_assert_eq!(back(&mut own, number, message), None);
+            }
+            if !log.is_empty() {
+                let at = changed.index(log.len());
+                log[at].push(0);
+                prop_assert!(back(&mut own, before + 1 + at as u64, &log[at]).is_some());
+            }
+        }
+    }
+}
