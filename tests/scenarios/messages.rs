@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use aeron_cluster::client::Context;
-use aeron_cluster::testing::{PATIENCE, Process, TestCluster};
+use aeron_cluster::testing::{CncFile, PATIENCE, Process, TestCluster};
 
 use crate::replica::{Command, ReplicaClient, Reply};
-use crate::rig::{field, replica};
+use crate::rig::{abort, field, replica, state_of, take_snapshot};
 
 const MTU: usize = 1408;
 /// Of Aeron's frame and of the cluster's session, in front of the message.
@@ -40,6 +40,13 @@ fn started(parameters: &str) -> (TestCluster, Process) {
 fn content(length: usize, seed: usize) -> Vec<u8> {
     // Never a command: those begin with a small number.
     (0..length).map(|index| 0x40 | (seed + index * 3) as u8).collect()
+}
+
+/// Changes the term length and the MTU of a cluster that does not run.
+fn change(cluster: &mut TestCluster, parameters: &str) {
+    for name in ["aeron.cluster.ingress.channel", "aeron.cluster.log.channel"] {
+        cluster.set_property(name, &format!("aeron:udp?{parameters}"));
+    }
 }
 
 /// Every client sends messages of these lengths at the same time; each gets its own back, in order and whole.
@@ -103,4 +110,52 @@ fn every_length_up_to_the_longest() {
     }
     let state = service.wait_for_line(&format!("messages={}", 3 * lengths.len() + 5), PATIENCE).unwrap();
     assert_eq!(field(&state, "doubled"), "0");
+}
+
+/// The channel of the log as the leader publishes it.
+fn log_channel(cluster: &TestCluster) -> String {
+    let counters = CncFile::open(&cluster.aeron_dir(0)).unwrap().unwrap().counters().unwrap();
+    let of_log = |label: &String| label.starts_with("pub-pos (exclusive)") && label.contains(" 100 aeron:udp");
+    counters.into_iter().map(|counter| counter.label).find(of_log).unwrap()
+}
+
+/// Ingress and egress change at once. The consensus module keeps those of the log, until a log begins anew behind a snapshot.
+#[test]
+fn mtu_and_term_length_change_between_restarts() {
+    const FIRST: &str = "term-length=262144|mtu=1408";
+    const OTHER_MTU: &str = "term-length=262144|mtu=8192";
+    const OTHER_TERM: &str = "term-length=2097152|mtu=4096";
+    let (mut cluster, mut service) = started(FIRST);
+    let mut ended = None;
+    for (parameters, is_from_snapshot) in [(FIRST, false), (OTHER_MTU, false), (OTHER_TERM, true)] {
+        if let Some(ended) = &ended {
+            change(&mut cluster, parameters);
+            cluster.start().unwrap();
+            service = replica(&cluster);
+            cluster.wait_for_leader().unwrap();
+            let start = service.wait_for_line("start ", PATIENCE).unwrap();
+            assert_eq!(field(&start, "messages") != "0", is_from_snapshot, "{start}");
+            let caught_up = service.wait_for_line("role=LEADER", PATIENCE).unwrap();
+            assert_eq!(&state_of(&caught_up), ended, "{parameters}");
+        }
+        let log = log_channel(&cluster);
+        let of_log = if is_from_snapshot { OTHER_TERM } else { FIRST };
+        let (term, mtu) = of_log.split_once('|').unwrap();
+        assert!(log.contains(term) && log.contains(mtu), "{log}");
+        let aeron_dir = cluster.aeron_dir(0);
+        let mut clients: Vec<_> = (0..2).map(|_| client_with(&cluster, &aeron_dir, parameters)).collect();
+        let longest = clients[0].session().max_message_length().unwrap();
+        exchange(&mut clients, &[0, 1_000, 1_344, 1_345, 8_128, 8_129, longest, 20_000]);
+        let before = service.line_count();
+        drop(clients);
+        service.wait_for_line_from(before, "sessions=0/", PATIENCE).unwrap();
+        if parameters == OTHER_MTU {
+            take_snapshot(&cluster, &service);
+        }
+        ended = Some(state_of(&abort(&mut cluster, &mut service)).to_owned());
+        if parameters == OTHER_MTU {
+            // What the log brought after the snapshot went with it.
+            cluster.cluster_tool(0, &["seed-recording-log-from-snapshot"]).unwrap();
+        }
+    }
 }

@@ -62,6 +62,17 @@ impl TestCluster {
         Ok(())
     }
 
+    /// Sets a system property for the archives and consensus modules that are started from now on, as
+    /// [`Builder::property`] does for all: a cluster that comes back with other settings.
+    pub fn set_property(&mut self, name: &str, value: &str) {
+        let mut settings = Settings::clone(&self.settings);
+        settings.properties.push((name.to_owned(), value.to_owned()));
+        self.settings = Arc::new(settings);
+        for node in &mut self.nodes {
+            node.settings = Arc::clone(&self.settings);
+        }
+    }
+
     /// Takes a snapshot, terminates the cluster in order, services included, and stops archives and drivers.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ const CATCHUP: u16 = 3;
 const ARCHIVE: u16 = 4;
 
 /// What all members have in common.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) service_count: usize,
     pub(super) driver: DriverKind,
