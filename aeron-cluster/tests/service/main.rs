@@ -8,6 +8,7 @@ mod client;
 mod closing;
 mod control;
 mod counters;
+mod differences;
 mod divergence;
 mod driven;
 mod ending;

@@ -82,7 +82,7 @@ fn offer(replay: &mut ExclusivePublication, message: &[u8]) {
 }
 
 /// Sends one frame of a message of several.
-fn fragment(replay: &mut ExclusivePublication, flags: FrameFlags, payload: &[u8]) {
+pub fn fragment(replay: &mut ExclusivePublication, flags: FrameFlags, payload: &[u8]) {
     /// Where a frame has its flags.
     const FLAGS_OFFSET: usize = 5;
     let mut claim =

@@ -264,7 +264,7 @@ impl Script {
 
 /// A log that the test writes.
 pub struct Log {
-    publication: ExclusivePublication,
+    pub publication: ExclusivePublication,
     pub position: i64,
 }
 
