@@ -102,3 +102,24 @@ fn a_service_ends_its_member() {
     let errors = cluster.cluster_tool(0, &["errors"]).unwrap();
     assert!(errors.contains("told to panic"), "{errors}");
 }
+
+/// A consensus module without its archive ends, and tells its service that this was not planned: the program's exit status tells it on.
+fn lost_archive(java: Java) {
+    let mut cluster = TestCluster::builder().java(java).create().unwrap();
+    let mut service = started(&mut cluster);
+    cluster.kill(0, Part::Archive);
+    assert_eq!(service.wait(PATIENCE).unwrap().code(), Some(1));
+    service.wait_for_line("terminate ", PATIENCE).unwrap();
+    service.wait_for_line("unexpected termination", PATIENCE).unwrap();
+    cluster.process(0, Part::ConsensusModule).unwrap().wait(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_lost_archive_at_1_51() {
+    lost_archive(java_programs());
+}
+
+#[test]
+fn a_lost_archive_at_1_54() {
+    lost_archive(java_1_54());
+}
