@@ -165,7 +165,7 @@ impl State {
     }
 
     /// The messages of a snapshot, in order.
-    pub(super) fn to_snapshot(&self) -> Vec<Vec<u8>> {
+    pub fn to_snapshot(&self) -> Vec<Vec<u8>> {
         let mut first = MAGIC.to_vec();
         let counts = [self.hash, self.exact, self.messages, self.timers, self.terms, self.doubled, self.offered];
         let lengths = [self.sessions.len() as u64, self.kept.len() as u64];
@@ -188,7 +188,7 @@ impl State {
     }
 
     /// Reads what [`to_snapshot`](Self::to_snapshot) made; `next` gives one message after the other.
-    pub(super) fn from_snapshot<E>(mut next: impl FnMut() -> Result<Vec<u8>, E>) -> Result<State, E>
+    pub fn from_snapshot<E>(mut next: impl FnMut() -> Result<Vec<u8>, E>) -> Result<State, E>
     where
         E: From<String>,
     {

@@ -8,7 +8,7 @@ use aeron_cluster::testing::{Java, PATIENCE, Process, TestCluster};
 use crate::random::Random;
 use crate::recordings::latest_snapshot;
 use crate::replica::{Command, ReplicaClient, Reply};
-use crate::rig::{abort, field, replica_with, state_of, take_snapshot, wait_for_same_state};
+use crate::rig::{abort, builder, field, replica_with, state_of, take_snapshot, wait_for_same_state};
 use crate::support::java_1_54;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +55,8 @@ fn snapshots_are_the_same_to_the_byte_and_load_on_both_containers() {
     const SESSIONS: usize = 30;
     const KEPT: usize = 150_000;
     let java = java_1_54();
-    let mut cluster = TestCluster::builder()
-        .members(3)
-        .java(java.clone())
-        .property("aeron.cluster.session.timeout", "60s")
-        .property("aeron.cluster.max.sessions", "100")
-        .start()
-        .unwrap();
+    let mut cluster =
+        builder().members(3).java(java.clone()).property("aeron.cluster.max.sessions", "100").start().unwrap();
     let mut services = start_on(&mut cluster, &java, [Rust, Java, Rust]);
     let mut clients = connect_many(&cluster, SESSIONS);
     let client = &mut clients[SESSIONS / 2];
@@ -106,7 +101,7 @@ const STEPS: usize = 25;
 
 impl Run {
     fn start(container: Container, java: &Java, seed: u64) -> Run {
-        let mut cluster = TestCluster::builder().java(java.clone()).start().unwrap();
+        let mut cluster = builder().java(java.clone()).start().unwrap();
         let service = container.start(&cluster, java, 0);
         cluster.wait_for_leader().unwrap();
         let clients = [0, 1].map(|_| ReplicaClient::connect(&cluster, 0));

@@ -3,7 +3,7 @@
 use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster};
 
 use crate::replica::{Command, ReplicaClient, Targets};
-use crate::rig::{field, replica, state_of, take_snapshot};
+use crate::rig::{builder, field, replica, state_of, take_snapshot};
 use crate::support::{java_1_54, java_programs};
 
 /// A missing acknowledgement would hold the consensus module up for this long, which no test waits for.
@@ -19,7 +19,7 @@ fn started(cluster: &mut TestCluster) -> Process {
 
 fn every_ending(java: Java) {
     let (name, value) = TERMINATION_TIMEOUT;
-    let mut cluster = TestCluster::builder().java(java).property(name, value).create().unwrap();
+    let mut cluster = builder().java(java).property(name, value).create().unwrap();
 
     // SHUTDOWN: a snapshot, then the end.
     let mut service = started(&mut cluster);
@@ -82,19 +82,17 @@ fn end_by(cluster: &mut TestCluster, command: Command<'_>) -> Process {
 /// panicked is not told to terminate.
 #[test]
 fn a_service_ends_its_member() {
-    let mut cluster = TestCluster::builder().create().unwrap();
+    let mut cluster = builder().create().unwrap();
     let mut service = end_by(&mut cluster, Command::Terminate { targets: Targets::ALL, expected: true });
     service.wait_for_success(PATIENCE).unwrap();
     service.wait_for_line("terminate ", PATIENCE).unwrap();
-    // What ended the node stays in the log, and would end it again.
-    cluster.cluster_tool(0, &["recording-log"]).unwrap();
 
-    let mut cluster = TestCluster::builder().create().unwrap();
+    let mut cluster = builder().create().unwrap();
     let mut service = end_by(&mut cluster, Command::Terminate { targets: Targets::ALL, expected: false });
     assert_eq!(service.wait(PATIENCE).unwrap().code(), Some(1));
     service.wait_for_line("terminated unexpectedly", PATIENCE).unwrap();
 
-    let mut cluster = TestCluster::builder().create().unwrap();
+    let mut cluster = builder().create().unwrap();
     let mut service = end_by(&mut cluster, Command::Panic(Targets::ALL));
     assert_eq!(service.wait(PATIENCE).unwrap().code(), Some(1));
     service.wait_for_line("told to panic", PATIENCE).unwrap();
@@ -105,7 +103,7 @@ fn a_service_ends_its_member() {
 
 /// A consensus module without its archive ends, and tells its service that this was not planned: the program's exit status tells it on.
 fn lost_archive(java: Java) {
-    let mut cluster = TestCluster::builder().java(java).create().unwrap();
+    let mut cluster = builder().java(java).create().unwrap();
     let mut service = started(&mut cluster);
     cluster.kill(0, Part::Archive);
     assert_eq!(service.wait(PATIENCE).unwrap().code(), Some(1));

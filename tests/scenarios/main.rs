@@ -12,6 +12,7 @@ mod support;
 mod both;
 mod endings;
 mod messages;
+mod oracle;
 mod recordings;
 mod restarts;
 mod several;

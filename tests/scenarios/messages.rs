@@ -6,7 +6,7 @@ use aeron_cluster::client::Context;
 use aeron_cluster::testing::{CncFile, PATIENCE, Process, TestCluster};
 
 use crate::replica::{Command, ReplicaClient, Reply};
-use crate::rig::{abort, field, replica, state_of, take_snapshot};
+use crate::rig::{abort, builder, field, replica, state_of, take_snapshot};
 
 const MTU: usize = 1408;
 /// Of Aeron's frame and of the cluster's session, in front of the message.
@@ -26,7 +26,7 @@ fn client_with(cluster: &TestCluster, aeron_dir: &Path, parameters: &str) -> Rep
 /// A cluster whose ingress, log and egress have this term length and MTU.
 fn started(parameters: &str) -> (TestCluster, Process) {
     let channel = format!("aeron:udp?{parameters}");
-    let mut cluster = TestCluster::builder()
+    let mut cluster = builder()
         .property("aeron.cluster.ingress.channel", &channel)
         .property("aeron.cluster.log.channel", &channel)
         .property("aeron.archive.segment.file.length", "16m")

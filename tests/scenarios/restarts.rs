@@ -3,7 +3,7 @@
 use aeron_cluster::testing::{PATIENCE, Process, TestCluster, type_id};
 
 use crate::replica::{Command, ReplicaClient};
-use crate::rig::{abort, cluster_actions, field, java_replica, replica, state_of, take_snapshot};
+use crate::rig::{abort, builder, cluster_actions, field, java_replica, replica, state_of, take_snapshot};
 use crate::support::java_programs;
 
 /// Adds to the state, and waits until all of it is there.
@@ -35,7 +35,7 @@ const WORK: [Command<'_>; 5] = [
 #[test]
 fn from_the_log_from_a_snapshot_and_from_both() {
     let java = java_programs();
-    let mut cluster = TestCluster::builder().start().unwrap();
+    let mut cluster = builder().start().unwrap();
     let mut first = replica(&cluster);
     assert_eq!(field(&start_of(&mut cluster, &first).0, "messages"), "0");
     work(&mut cluster, &WORK);
@@ -74,7 +74,7 @@ fn from_the_log_from_a_snapshot_and_from_both() {
 /// again, and a replica takes the same snapshots again.
 #[test]
 fn from_what_invalidated_snapshots_leave() {
-    let mut cluster = TestCluster::builder().start().unwrap();
+    let mut cluster = builder().start().unwrap();
     let mut first = replica(&cluster);
     start_of(&mut cluster, &first);
     let mut taken = Vec::new();
@@ -112,7 +112,7 @@ fn from_what_invalidated_snapshots_leave() {
 #[test]
 fn from_a_purged_log() {
     let java = java_programs();
-    let mut cluster = TestCluster::builder().start().unwrap();
+    let mut cluster = builder().start().unwrap();
     let mut first = replica(&cluster);
     start_of(&mut cluster, &first);
     let note = vec![7; 60_000];

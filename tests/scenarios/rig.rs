@@ -3,10 +3,15 @@
 use std::ops::ControlFlow;
 use std::process::Command as Program;
 
-use aeron_cluster::testing::{Java, PATIENCE, Process, TestCluster, wait_until};
+use aeron_cluster::testing::{Builder, Java, PATIENCE, Process, TestCluster, wait_until};
 
 use crate::replica::ReplicaClient;
 use crate::support::program;
+
+/// A cluster whose sessions outlive what a test does between two looks at its clients.
+pub fn builder() -> Builder {
+    TestCluster::builder().property("aeron.cluster.session.timeout", "60s")
+}
 
 /// Starts the replica program as a service of a member.
 pub fn replica_with(cluster: &TestCluster, member: usize, service_id: usize, flags: &[&str]) -> Process {

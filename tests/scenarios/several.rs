@@ -3,7 +3,7 @@
 use aeron_cluster::testing::{PATIENCE, Part, Process, TestCluster, type_id};
 
 use crate::replica::{Command, ReplicaClient, Reply, Targets};
-use crate::rig::{assert_applied, field, replica_with, wait_for_same_state};
+use crate::rig::{assert_applied, builder, field, replica_with, wait_for_same_state};
 
 const SERVICES: usize = 3;
 
@@ -39,7 +39,7 @@ fn shut_down(cluster: &mut TestCluster, services: Vec<Process>) {
 /// snapshots. A snapshot that one of them fails is none, and the cluster goes on.
 #[test]
 fn three_services_of_a_member_apply_the_same() {
-    let mut cluster = TestCluster::builder().service_count(SERVICES).start().unwrap();
+    let mut cluster = builder().service_count(SERVICES).start().unwrap();
     let services = start_services(&cluster, [0], SERVICES);
     cluster.wait_for_leader().unwrap();
     let mut client = ReplicaClient::connect(&cluster, 0);
@@ -91,7 +91,7 @@ fn three_services_of_a_member_apply_the_same() {
 /// A service that cannot start ends its whole member, and every part says why.
 #[test]
 fn a_service_that_fails_to_start_ends_the_member() {
-    let mut cluster = TestCluster::builder().service_count(2).start().unwrap();
+    let mut cluster = builder().service_count(2).start().unwrap();
     let mut good = replica_with(&cluster, 0, 0, &[]);
     let mut bad = replica_with(&cluster, 0, 1, &["--fail-start"]);
     assert_eq!(bad.wait(PATIENCE).unwrap().code(), Some(1));
@@ -116,7 +116,7 @@ fn a_service_that_fails_to_start_ends_the_member() {
 /// service and no timer is lost or comes twice, on any of the six.
 #[test]
 fn two_services_on_three_members_over_a_killed_leader() {
-    let mut cluster = TestCluster::builder().members(3).service_count(2).start().unwrap();
+    let mut cluster = builder().members(3).service_count(2).start().unwrap();
     let mut services = start_services(&cluster, 0..3, 2);
     let leader = cluster.wait_for_leader().unwrap();
     cluster.wait_for_members().unwrap();

@@ -3,7 +3,7 @@
 use aeron_cluster::testing::{Java, PATIENCE, Process, TestCluster};
 
 use crate::replica::{Command, ReplicaClient, Targets};
-use crate::rig::{java_replica, replica, take_snapshot};
+use crate::rig::{builder, java_replica, replica, take_snapshot};
 use crate::support::java_1_54;
 
 const FAILURE: &str = "this replica was told to fail its snapshot";
@@ -82,7 +82,7 @@ fn stat(cluster: &TestCluster, java: &Java) -> Vec<String> {
 
 /// What the tools say of a member that took a snapshot and failed one.
 fn shown(java: &Java, start: impl Fn(&TestCluster) -> Process) -> Vec<(&'static str, Vec<String>)> {
-    let mut cluster = TestCluster::builder().java(java.clone()).start().unwrap();
+    let mut cluster = builder().java(java.clone()).start().unwrap();
     let service = start(&cluster);
     cluster.wait_for_leader().unwrap();
     let mut client = ReplicaClient::connect(&cluster, 0);
