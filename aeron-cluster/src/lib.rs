@@ -10,6 +10,7 @@
 //! | [`client`] | the cluster client |
 //! | [`aeron`] | the safe Aeron client under both |
 //! | [`archive`] | the archive client, for snapshots and for recordings of your own |
+//! | [`security`] | what clients prove themselves with |
 //! | [`codec`] | the messages of the cluster protocol |
 //! | `driver` | the C media driver in this process (feature `driver`) |
 //! | `testing` | clusters of the official servers, for tests of services (feature `testing`) |
@@ -26,6 +27,7 @@ pub mod codec;
 pub mod driver;
 mod environment;
 mod error;
+pub mod security;
 pub mod service;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use aeron_cluster::aeron::{Action, Aeron, Context as AeronContext, FrameFlags};
-use aeron_cluster::archive::{Archive, Context};
+use aeron_cluster::archive::{Archive, Context, ReplayParams};
 use aeron_cluster::testing::{PATIENCE, TestCluster, wait_until};
 
 const RESPONSE_STREAM: i32 = 9_001;
@@ -37,7 +37,8 @@ fn frames(cluster: &TestCluster, member: usize, recording_id: i64) -> Vec<Frame>
         .control_response_stream_id(RESPONSE_STREAM)
         .message_timeout(PATIENCE);
     let mut archive = Archive::connect(&context).unwrap();
-    let session = archive.start_replay(recording_id, "aeron:ipc", REPLAY_STREAM, Some(0), None).unwrap();
+    let session =
+        archive.start_replay(recording_id, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new().position(0)).unwrap();
     let channel = format!("aeron:ipc?session-id={}", session as i32);
     let mut subscription = Some(aeron.add_subscription(&channel, REPLAY_STREAM).unwrap());
     let mut image = wait_until("the image of a replay", PATIENCE, || {

@@ -74,6 +74,7 @@ pub use publication::Publication;
 pub use subscription::Subscription;
 pub(crate) use subscription::poll_native;
 pub use trampoline::Action;
+pub(crate) use trampoline::{Slot, controlled_fragment};
 pub use version::{commit, version};
 
 pub(crate) use fragment_assembler::MessageBuilder;

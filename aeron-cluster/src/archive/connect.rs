@@ -6,12 +6,16 @@ use std::ptr::NonNull;
 use aeron_sys as sys;
 
 use super::client::Archive;
-use super::context::{Context, NativeContext};
+use super::context::Context;
+use super::native_context::{NativeContext, text_of};
 use super::{check, failure};
 use crate::{Error, ErrorKind, Result};
 
 /// What the C client sets when the time is over; as an error code of the driver it would mean something else.
 const CONNECT_TIMEOUT_CODE: i32 = -1;
+
+/// What an archive says when the credentials do not suffice (`ControlSession.SESSION_REJECTED_MSG`).
+const REJECTED: &str = "authentication rejected";
 
 unsafe extern "C" {
     /// Of the C archive client's `aeron_archive_async_connect.h`, which is not installed: gives an attempt up and frees it.
@@ -53,16 +57,17 @@ impl AsyncConnect {
         let result = unsafe { sys::aeron_archive_async_connect(&mut raw, native.ptr()) };
         check(result, "cannot connect to the archive").map_err(|error| unless_closed(&native, error))?;
         let raw = NonNull::new(raw).ok_or_else(|| failure("cannot connect to the archive"))?;
-        // SAFETY: the context is live; both are NUL-terminated strings of its own, set or else it had been refused.
-        let name = unsafe {
-            format!(
-                "archive at {} stream {}",
-                std::ffi::CStr::from_ptr(sys::aeron_archive_context_get_control_request_channel(native.ptr()))
-                    .to_string_lossy(),
-                sys::aeron_archive_context_get_control_request_stream_id(native.ptr())
+        // SAFETY: the context is live, and its channel a string of its own.
+        let (channel, stream_id) = unsafe {
+            (
+                text_of(sys::aeron_archive_context_get_control_request_channel(native.ptr())).unwrap_or_default(),
+                sys::aeron_archive_context_get_control_request_stream_id(native.ptr()),
             )
         };
-        Ok(AsyncConnect { raw: Some(raw), context: Some(native), name })
+        let name = format!("archive at {channel} stream {stream_id}");
+        let connect = AsyncConnect { raw: Some(raw), context: Some(native), name };
+        connect.finish_callbacks()?;
+        Ok(connect)
     }
 
     /// Takes the connection a step further. Does not block; works the client's conductor if that has no thread. `None`: not yet.
@@ -70,8 +75,9 @@ impl AsyncConnect {
     /// # Errors
     ///
     /// [`Timeout`](ErrorKind::Timeout) when nobody answered within the message timeout; [`Archive`](ErrorKind::Archive) when
-    /// the archive refused; [`Closed`](ErrorKind::Closed) when the client ended. After an error or an archive the
-    /// attempt is over, and polling again is an error.
+    /// the archive refused; [`Authentication`](ErrorKind::Authentication) when it rejected the credentials;
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for credentials that are too long; [`Closed`](ErrorKind::Closed) when the client
+    /// ended. After an error or an archive the attempt is over, and polling again is an error.
     pub fn poll(&mut self) -> Result<Option<Archive>> {
         let (Some(raw), Some(context)) = (self.raw, &self.context) else {
             return Err(Error::new(ErrorKind::State, format!("connecting is over: {}", self.name)));
@@ -85,23 +91,39 @@ impl AsyncConnect {
         // SAFETY: the attempt is live; C frees it when the result is not 0, and then it is forgotten here.
         let result = unsafe { sys::aeron_archive_async_connect_poll(&mut archive, raw.as_ptr()) };
         drop(turn);
-        if result == 0 {
-            return Ok(None);
+        if result != 0 {
+            self.raw = None;
         }
-        self.raw = None;
-        if result < 0 {
-            return Err(self.refused(failure(format_args!("cannot connect to {}", self.name))));
+        let failed = (result < 0).then(|| self.refused(failure(format_args!("cannot connect to {}", self.name))));
+        if let Err(error) = self.finish_callbacks() {
+            self.give_up();
+            return Err(error.context(format_args!("cannot connect to {}", self.name)));
         }
-        match (NonNull::new(archive), self.context.take()) {
+        match (failed, result, NonNull::new(archive)) {
+            (Some(error), _, _) => Err(error),
+            (None, 0, _) => Ok(None),
+            (None, _, archive) => self.connected(archive).map(Some),
+        }
+    }
+
+    fn connected(&mut self, archive: Option<NonNull<sys::aeron_archive_t>>) -> Result<Archive> {
+        match (archive, self.context.take()) {
             // SAFETY: C hands the connection out once, here, and the context is the one it was made with.
-            (Some(archive), Some(context)) => Ok(Some(unsafe { Archive::new(archive, context) })),
+            (Some(archive), Some(context)) => Ok(unsafe { Archive::new(archive, context) }),
             _ => Err(Error::new(ErrorKind::Native, format!("the C archive client gave nothing for {}", self.name))),
         }
+    }
+
+    /// What the callbacks had to say within the last call of C.
+    fn finish_callbacks(&self) -> Result<()> {
+        self.context.as_ref().map_or(Ok(()), |context| context.callbacks().finish())
     }
 
     fn refused(&self, error: Error) -> Error {
         let kind = match error.code() {
             CONNECT_TIMEOUT_CODE => ErrorKind::Timeout,
+            // C passes on the archive's words and drops its code.
+            libc::EINVAL if error.message().contains(REJECTED) => ErrorKind::Authentication,
             libc::EINVAL => ErrorKind::Archive,
             _ => return error,
         };
@@ -120,7 +142,13 @@ fn closed(context: &NativeContext, doing: &str) -> Error {
 
 impl Drop for AsyncConnect {
     fn drop(&mut self) {
-        if let Some(raw) = self.raw {
+        self.give_up();
+    }
+}
+
+impl AsyncConnect {
+    fn give_up(&mut self) {
+        if let Some(raw) = self.raw.take() {
             // SAFETY: no poll ended the attempt, so it is live; its client and context still are.
             unsafe { aeron_archive_async_connect_delete(raw.as_ptr()) };
         }

@@ -1,13 +1,17 @@
 //! The settings of an archive client.
 
-use std::ptr::NonNull;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aeron_sys as sys;
 
-use super::{check, failure};
-use crate::aeron::{Aeron, c_string};
-use crate::{Error, ErrorKind, Result};
+use super::callbacks::Handlers;
+use super::guard::invalid;
+use super::native_context::NativeContext;
+use super::signal::RecordingSignal;
+use crate::aeron::{Aeron, IdleStrategy};
+use crate::security::CredentialsSupplier;
+use crate::{Error, Result};
 
 /// The settings of an [`Archive`](super::Archive), which can be used for many connections. Mirrors
 /// `AeronArchive.Context` and `aeron_archive_context_t`.
@@ -22,8 +26,15 @@ pub struct Context {
     control_request_stream_id: Option<i32>,
     control_response_channel: Option<String>,
     control_response_stream_id: Option<i32>,
+    recording_events_channel: Option<String>,
+    recording_events_stream_id: Option<i32>,
     message_timeout: Option<Duration>,
+    message_retry_attempts: Option<u32>,
+    control_term_buffer_length: Option<usize>,
+    control_mtu_length: Option<usize>,
+    control_term_buffer_sparse: Option<bool>,
     client_name: Option<String>,
+    handlers: Handlers,
 }
 
 impl Context {
@@ -35,8 +46,15 @@ impl Context {
             control_request_stream_id: None,
             control_response_channel: None,
             control_response_stream_id: None,
+            recording_events_channel: None,
+            recording_events_stream_id: None,
             message_timeout: None,
+            message_retry_attempts: None,
+            control_term_buffer_length: None,
+            control_mtu_length: None,
+            control_term_buffer_sparse: None,
             client_name: None,
+            handlers: Handlers::default(),
         }
     }
 
@@ -75,10 +93,93 @@ impl Context {
         self
     }
 
+    /// The channel on which the archive announces recordings to everybody. The client does not listen there itself:
+    /// it keeps the setting for the program ([`Settings`](super::Settings)).
+    #[must_use]
+    pub fn recording_events_channel(mut self, channel: impl Into<String>) -> Self {
+        self.recording_events_channel = Some(channel.into());
+        self
+    }
+
+    /// The stream on which the archive announces recordings to everybody. Default: 30. Otherwise as
+    /// [`recording_events_channel`](Self::recording_events_channel).
+    #[must_use]
+    pub fn recording_events_stream_id(mut self, stream_id: i32) -> Self {
+        self.recording_events_stream_id = Some(stream_id);
+        self
+    }
+
+    /// How often sending a request is tried, at least once, while the archive's channel takes none. Default: 3.
+    #[must_use]
+    pub fn message_retry_attempts(mut self, attempts: u32) -> Self {
+        self.message_retry_attempts = Some(attempts);
+        self
+    }
+
+    /// The term length of the control channels, in bytes, where they do not say themselves. Default: 64 KiB.
+    #[must_use]
+    pub fn control_term_buffer_length(mut self, length: usize) -> Self {
+        self.control_term_buffer_length = Some(length);
+        self
+    }
+
+    /// The MTU of the control channels, in bytes, where they do not say themselves. Default: 1408.
+    #[must_use]
+    pub fn control_mtu_length(mut self, length: usize) -> Self {
+        self.control_mtu_length = Some(length);
+        self
+    }
+
+    /// Whether terms of the control channels are sparse files, where they do not say themselves. Default: true.
+    #[must_use]
+    pub fn control_term_buffer_sparse(mut self, is_sparse: bool) -> Self {
+        self.control_term_buffer_sparse = Some(is_sparse);
+        self
+    }
+
     /// A name that the archive's counters show, at most 100 bytes. Default: empty.
     #[must_use]
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
+        self
+    }
+
+    /// What the client proves itself with, if the archive asks. Default: nothing. Called on the thread that connects.
+    #[must_use]
+    pub fn credentials_supplier(mut self, supplier: impl CredentialsSupplier + Send + 'static) -> Self {
+        self.handlers.credentials = Some(Arc::new(Mutex::new(supplier)));
+        self
+    }
+
+    /// Takes the signals of recordings: within requests, polled requests and [`poll_for_recording_signals`](super::Archive::poll_for_recording_signals),
+    /// on the thread that makes them. It cannot call the archive, which is borrowed meanwhile. Default: signals are dropped.
+    #[must_use]
+    pub fn on_recording_signal(mut self, consumer: impl Fn(&RecordingSignal) + Send + Sync + 'static) -> Self {
+        self.handlers.signal = Some(Arc::new(consumer));
+        self
+    }
+
+    /// Takes the errors that the archive sends for no request that is waiting. Called as
+    /// [`on_recording_signal`](Self::on_recording_signal). Default: [`check_for_error_response`](super::Archive::check_for_error_response) returns
+    /// them.
+    #[must_use]
+    pub fn on_error(mut self, handler: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.handlers.error = Some(Arc::new(handler));
+        self
+    }
+
+    /// How a request waits for its answer; each connection gets a copy. Default: C's back-off.
+    #[must_use]
+    pub fn idle_strategy(mut self, strategy: impl IdleStrategy + Clone + Send + Sync + 'static) -> Self {
+        self.handlers.idle = Some(Arc::new(move || Box::new(strategy.clone())));
+        self
+    }
+
+    /// Called again and again while a request waits for its answer, for what else has to go on on this thread: an embedded media driver
+    /// without threads, for one.
+    #[must_use]
+    pub fn delegating_invoker(mut self, invoker: impl Fn() + Send + Sync + 'static) -> Self {
+        self.handlers.invoker = Some(Arc::new(invoker));
         self
     }
 
@@ -88,108 +189,69 @@ impl Context {
     }
 
     pub(super) fn to_native(&self) -> Result<NativeContext> {
-        let native = NativeContext::new(self.aeron.clone())?;
-        if let Some(channel) = &self.control_request_channel {
-            native.set_text(
-                channel,
-                "control request channel",
-                sys::aeron_archive_context_set_control_request_channel,
-            )?;
-        }
-        if let Some(channel) = &self.control_response_channel {
-            native.set_text(
-                channel,
-                "control response channel",
-                sys::aeron_archive_context_set_control_response_channel,
-            )?;
-        }
-        if let Some(name) = &self.client_name {
-            native.set_text(name, "archive client name", sys::aeron_archive_context_set_client_name)?;
-        }
+        let native = NativeContext::new(self.aeron.clone(), self.handlers.clone())?;
+        self.set_channels(&native)?;
+        native.set_text(
+            self.client_name.as_deref(),
+            "archive client name",
+            sys::aeron_archive_context_set_client_name,
+        )?;
+        let timeout = self.message_timeout.map(nanos).transpose()?;
+        native.set(timeout, "message timeout", sys::aeron_archive_context_set_message_timeout_ns)?;
+        let attempts = self.message_retry_attempts.map(attempts).transpose()?;
+        native.set(attempts, "retry attempts", sys::aeron_archive_context_set_message_retry_attempts)?;
+        let term =
+            self.control_term_buffer_length.map(|length| in_31_bits("term buffer length", length)).transpose()?;
+        native.set(term, "term buffer length", sys::aeron_archive_context_set_control_term_buffer_length)?;
+        let mtu = self.control_mtu_length.map(|length| in_31_bits("MTU", length)).transpose()?;
+        native.set(mtu, "MTU", sys::aeron_archive_context_set_control_mtu_length)?;
+        let sparse = self.control_term_buffer_sparse;
+        native.set(sparse, "sparse terms", sys::aeron_archive_context_set_control_term_buffer_sparse)?;
+        Ok(native)
+    }
+
+    fn set_channels(&self, native: &NativeContext) -> Result<()> {
+        native.set_channel(
+            self.control_request_channel.as_deref(),
+            "control request channel",
+            sys::aeron_archive_context_set_control_request_channel,
+        )?;
+        native.set_channel(
+            self.control_response_channel.as_deref(),
+            "control response channel",
+            sys::aeron_archive_context_set_control_response_channel,
+        )?;
+        native.set_channel(
+            self.recording_events_channel.as_deref(),
+            "recording events channel",
+            sys::aeron_archive_context_set_recording_events_channel,
+        )?;
         let (requests, responses) = (self.control_request_stream_id, self.control_response_stream_id);
         native.set(requests, "request stream", sys::aeron_archive_context_set_control_request_stream_id)?;
         native.set(responses, "response stream", sys::aeron_archive_context_set_control_response_stream_id)?;
-        let timeout = self.message_timeout.map(nanos).transpose()?;
-        native.set(timeout, "message timeout", sys::aeron_archive_context_set_message_timeout_ns)?;
-        Ok(native)
+        let events = self.recording_events_stream_id;
+        native.set(events, "events stream", sys::aeron_archive_context_set_recording_events_stream_id)
     }
 }
 
 /// C adds it to a clock that counts in 63 bits.
 fn nanos(timeout: Duration) -> Result<u64> {
     let nanos = u64::try_from(timeout.as_nanos()).ok().filter(|nanos| (1..=i64::MAX as u64 / 2).contains(nanos));
-    nanos.ok_or_else(|| {
-        Error::new(ErrorKind::InvalidArgument, format!("archive message timeout is out of range: {timeout:?}"))
-    })
+    nanos.ok_or_else(|| invalid(format!("archive message timeout is out of range: {timeout:?}")))
 }
 
-/// An `aeron_archive_context_t`.
-///
-/// It must outlive what is connected with it: the C client works on a copy that shares its idle strategy.
-pub(super) struct NativeContext {
-    raw: NonNull<sys::aeron_archive_context_t>,
-    pub(super) aeron: Aeron,
-}
-
-// SAFETY: a context is plain memory with no ties to a thread, and this owns it.
-unsafe impl Send for NativeContext {}
-
-impl NativeContext {
-    fn new(aeron: Aeron) -> Result<Self> {
-        let doing = "cannot create an archive context";
-        let mut raw = std::ptr::null_mut();
-        // SAFETY: aeron_archive_context_init (aeron_archive.h) allocates a context into the out pointer.
-        check(unsafe { sys::aeron_archive_context_init(&mut raw) }, doing)?;
-        let raw = NonNull::new(raw).ok_or_else(|| failure(doing))?;
-        let context = NativeContext { raw, aeron };
-        // SAFETY: both are live, and `aeron` stays so as long as the context. C must not close it: it would otherwise make a
-        // client of its own, with the error handler that ends the process. No error handler is set here on purpose: with
-        // one, errors of requests would go to it instead of to the caller.
-        let (set, owned) = unsafe {
-            (
-                sys::aeron_archive_context_set_aeron(context.ptr(), context.aeron.as_ptr()),
-                sys::aeron_archive_context_set_owns_aeron_client(context.ptr(), false),
-            )
-        };
-        check(set.min(owned), "cannot give the archive context its Aeron client")?;
-        Ok(context)
-    }
-
-    pub(super) fn ptr(&self) -> *mut sys::aeron_archive_context_t {
-        self.raw.as_ptr()
-    }
-
-    pub(super) fn message_timeout(&self) -> Duration {
-        // SAFETY: the context is live.
-        Duration::from_nanos(unsafe { sys::aeron_archive_context_get_message_timeout_ns(self.ptr()) })
-    }
-
-    fn set<T>(
-        &self,
-        value: Option<T>,
-        name: &str,
-        setter: unsafe extern "C" fn(*mut sys::aeron_archive_context_t, T) -> i32,
-    ) -> Result<()> {
-        let Some(value) = value else { return Ok(()) };
-        // SAFETY: the context is live, and the value is a number.
-        check(unsafe { setter(self.ptr(), value) }, format_args!("cannot set the archive client's {name}"))
-    }
-
-    fn set_text(
-        &self,
-        text: &str,
-        name: &str,
-        setter: unsafe extern "C" fn(*mut sys::aeron_archive_context_t, *const std::ffi::c_char) -> i32,
-    ) -> Result<()> {
-        let text = c_string(text, name)?;
-        // SAFETY: the context is live, and C copies the string.
-        check(unsafe { setter(self.ptr(), text.as_ptr()) }, format_args!("cannot set the {name}"))
+/// C counts them down in 32 bits with a sign.
+fn attempts(attempts: u32) -> Result<u32> {
+    let in_range = (1..=i32::MAX as u32).contains(&attempts);
+    if in_range {
+        Ok(attempts)
+    } else {
+        Err(invalid(format!("archive message retry attempts are out of range: {attempts}")))
     }
 }
 
-impl Drop for NativeContext {
-    fn drop(&mut self) {
-        // SAFETY: what was connected with it is gone: it was declared, and so dropped, before.
-        unsafe { sys::aeron_archive_context_close(self.ptr()) };
-    }
+/// C writes lengths into channels with 31 bits; what else is wrong with one the driver says.
+fn in_31_bits(what: &str, length: usize) -> Result<usize> {
+    let in_range = (1..=i32::MAX as usize).contains(&length);
+    if in_range { Ok(length) } else { Err(invalid(format!("archive control {what} is out of range: {length}"))) }
 }

@@ -11,18 +11,47 @@
 //! new one is connected. An archive whose disk is full is [`StorageSpace`](crate::ErrorKind::StorageSpace).
 #![allow(unsafe_code)]
 
+mod callbacks;
+mod catalog;
 mod client;
 mod connect;
 mod context;
+mod error_code;
+mod errors;
+mod guard;
+mod native_context;
+mod persistent_context;
+mod persistent_settings;
+mod persistent_subscription;
+mod positions;
 mod recording;
+mod recording_subscription;
+mod recordings;
+mod replay_merge;
+mod replay_params;
+mod replays;
+mod replication;
 mod request;
 mod response;
+mod segments;
+mod settings;
+mod signal;
 
 pub use client::{Archive, SourceLocation};
 pub use connect::AsyncConnect;
 pub use context::Context;
+pub use error_code::ArchiveErrorCode;
+pub use persistent_settings::{PersistentSubscriptionListener, PersistentSubscriptionSettings, StartFrom};
+pub use persistent_subscription::PersistentSubscription;
 pub use recording::RecordingDescriptor;
+pub use recording_subscription::RecordingSubscription;
+pub use replay_merge::{ReplayMerge, ReplayMergeSettings};
+pub use replay_params::ReplayParams;
+pub use replication::ReplicationParams;
 pub use request::PendingRequest;
+pub use segments::segment_file_base_position;
+pub use settings::Settings;
+pub use signal::{RecordingSignal, RecordingSignalKind};
 
 use crate::Error;
 use crate::ErrorKind;
@@ -31,9 +60,16 @@ use crate::aeron::last_error;
 // aeron_archive_client_error.h
 const ILLEGAL_STATE: i32 = 2002;
 
+/// What the C client says of the one answer that is neither done nor an error (`ControlResponseCode.RECORDING_UNKNOWN`).
+const RECORDING_UNKNOWN: &str = "unexpected response code: 2";
+
 /// The error of the call that just failed on this thread.
 fn failure(doing: impl std::fmt::Display) -> Error {
     let error = last_error(doing);
+    if error.message().contains(RECORDING_UNKNOWN) {
+        let code = error_code::native_code(ArchiveErrorCode::UnknownRecording.code().into()).unwrap_or(error.code());
+        return Error::with_code(ErrorKind::Archive, code, format!("{}: unknown recording", error.message()));
+    }
     if error.code().abs() == ILLEGAL_STATE {
         // The C client says so for every call after the one that found the archive gone.
         return Error::with_code(ErrorKind::NotConnected, error.code(), error.message());

@@ -4,6 +4,9 @@ use std::ffi::{c_char, c_void};
 
 use aeron_sys as sys;
 
+use crate::aeron::ChannelUri;
+use crate::{Error, ErrorKind};
+
 /// What an archive knows of a recording. Mirrors `RecordingDescriptorConsumer.onRecordingDescriptor`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordingDescriptor {
@@ -68,12 +71,41 @@ impl RecordingDescriptor {
             source_identity,
         }
     }
+
+    /// The channel of a publication that continues this recording, which has stopped, with
+    /// [`Archive::extend_recording`](super::Archive::extend_recording): `channel` with the recording's lengths and the position of
+    /// its end. Mirrors `ChannelUriStringBuilder.initialPosition`.
+    ///
+    /// # Errors
+    ///
+    /// [`State`](crate::ErrorKind::State) while it goes on, and what is wrong with the channel.
+    pub fn continuing_channel(&self, channel: &str) -> crate::Result<String> {
+        let Some(position) = self.stop_position else {
+            let message = format!("the recording {} goes on, and cannot be continued by another", self.recording_id);
+            return Err(Error::new(ErrorKind::State, message));
+        };
+        let length = i64::from(self.term_buffer_length);
+        if length <= 0 || position < 0 {
+            let message =
+                format!("the recording {} has terms of {length} bytes and stops at {position}", self.recording_id);
+            return Err(Error::new(ErrorKind::Protocol, message));
+        }
+        // Term ids wrap around.
+        let term_id = self.initial_term_id.wrapping_add((position / length) as i32);
+        let mut uri = ChannelUri::parse(channel)?;
+        uri.put("init-term-id", self.initial_term_id.to_string());
+        uri.put("term-id", term_id.to_string());
+        uri.put("term-offset", (position % length).to_string());
+        uri.put("term-length", length.to_string());
+        uri.put("mtu", self.mtu_length.to_string());
+        Ok(uri.to_string())
+    }
 }
 
 /// # Safety
 ///
 /// `start` must be null, or have `length` bytes.
-unsafe fn text(start: *const c_char, length: usize) -> String {
+pub(super) unsafe fn text(start: *const c_char, length: usize) -> String {
     if start.is_null() {
         return String::new();
     }

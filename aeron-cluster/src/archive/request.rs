@@ -5,18 +5,16 @@ use std::time::{Duration, Instant};
 
 use aeron_sys as sys;
 
-use super::client::{Archive, SourceLocation, replay_params};
+use super::client::{Archive, SourceLocation};
+use super::error_code::native_code;
 use super::failure;
+use super::replay_params::ReplayParams;
 use super::response::{Answer, ControlResponse};
 use crate::aeron::{Action, ChannelUri, kind_of, native_channel};
 use crate::{Error, ErrorKind, Result};
 
 /// Answers taken at a time, as `AERON_ARCHIVE_CONTROL_RESPONSE_POLLER_FRAGMENT_LIMIT_DEFAULT`.
 const FRAGMENT_LIMIT: usize = 10;
-/// What the C client adds to an archive's error code to make it its own (aeron_archive_client_error.h); and the last code
-/// that it knows.
-const CLIENT_ERROR_BASE: i64 = 200;
-const LAST_ARCHIVE_ERROR: i64 = 16;
 /// What `aeron_archive_proxy_offer` sets when the archive's channel takes nothing at the moment.
 const TOO_MANY_RETRIES: i32 = -1;
 
@@ -53,7 +51,7 @@ unsafe extern "C" {
 #[derive(Debug)]
 enum Request {
     Recording { channel: CString, stream_id: i32, location: SourceLocation, auto_stop: bool },
-    Replay { recording_id: i64, channel: CString, stream_id: i32, position: Option<i64>, length: Option<i64> },
+    Replay { recording_id: i64, channel: CString, stream_id: i32, params: sys::aeron_archive_replay_params_t },
 }
 
 /// A request whose answer is awaited, made by [`Archive::request_recording`] or [`Archive::request_replay`].
@@ -101,8 +99,7 @@ impl Archive {
         recording_id: i64,
         channel: &str,
         stream_id: i32,
-        position: Option<i64>,
-        length: Option<i64>,
+        params: &ReplayParams,
     ) -> Result<PendingRequest> {
         let doing = format!("cannot start to replay the recording {recording_id} on {channel} stream {stream_id}");
         if ChannelUri::parse(channel)?.get("control-mode") == Some("response") {
@@ -110,7 +107,8 @@ impl Archive {
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         let channel = native_channel(channel, "replay channel")?;
-        Ok(self.pending(doing, Request::Replay { recording_id, channel, stream_id, position, length }))
+        let params = params.native(&doing)?;
+        Ok(self.pending(doing, Request::Replay { recording_id, channel, stream_id, params }))
     }
 
     fn pending(&mut self, doing: String, request: Request) -> PendingRequest {
@@ -182,8 +180,8 @@ impl PendingRequest {
                     correlation_id,
                 )
             },
-            Request::Replay { recording_id, channel, stream_id, position, length } => {
-                let mut params = replay_params(*position, *length, &self.doing)?;
+            Request::Replay { recording_id, channel, stream_id, params } => {
+                let mut params = *params;
                 // SAFETY: as above; the parameters are read within the call.
                 unsafe {
                     let proxy = aeron_archive_proxy(archive.as_ptr());
@@ -224,10 +222,9 @@ impl PendingRequest {
         match answer {
             Answer::Done(id) => Ok(id),
             Answer::Refused(code, words) => {
-                let known = (0..=LAST_ARCHIVE_ERROR).contains(&code);
-                // The C client gives its own codes with a minus.
-                let native = -i32::try_from(if known { code + CLIENT_ERROR_BASE } else { code }).unwrap_or_default();
-                let kind = if known { kind_of(native) } else { ErrorKind::Archive };
+                let known = native_code(code);
+                let kind = known.map_or(ErrorKind::Archive, kind_of);
+                let native = known.unwrap_or_else(|| i32::try_from(code).map_or(0, i32::wrapping_neg));
                 let words = String::from_utf8_lossy(words);
                 Err(Error::with_code(kind, native, format!("{}: errorCode={code}, error: {words}", self.doing)))
             }

@@ -1,16 +1,24 @@
 //! What an archive answers to a request, as it stands on the wire.
 
+use super::signal::RecordingSignal;
 use crate::codec::MessageHeader;
 
-/// The archive's schema (`aeron-archive-codecs.xml`), and in it the answer to a request.
+/// The archive's schema (`aeron-archive-codecs.xml`), and in it the answer to a request and a recording's signal.
 const SCHEMA_ID: u16 = 101;
 const TEMPLATE_ID: u16 = 1;
+const SIGNAL_TEMPLATE_ID: u16 = 24;
 
-// Where the values are in the fixed part.
+// Where the values are in the fixed part of an answer.
 const CONTROL_SESSION_ID_OFFSET: usize = 0;
 const CORRELATION_ID_OFFSET: usize = 8;
 const RELEVANT_ID_OFFSET: usize = 16;
 const CODE_OFFSET: usize = 24;
+
+// And of a signal.
+const RECORDING_ID_OFFSET: usize = 16;
+const SUBSCRIPTION_ID_OFFSET: usize = 24;
+const POSITION_OFFSET: usize = 32;
+const SIGNAL_OFFSET: usize = 40;
 
 /// `ControlResponseCode`.
 const CODE_OK: i32 = 0;
@@ -38,11 +46,7 @@ pub(super) struct ControlResponse<'a> {
 impl<'a> ControlResponse<'a> {
     /// The answer in a message, if it is one: signals of recordings, descriptors and what later versions send are not.
     pub(super) fn decode(message: &'a [u8]) -> Option<Self> {
-        let (header, body) = MessageHeader::decode(message).ok()?;
-        if (header.schema_id, header.template_id) != (SCHEMA_ID, TEMPLATE_ID) {
-            return None;
-        }
-        let (block, rest) = body.split_at_checked(usize::from(header.block_length))?;
+        let (block, rest) = parts(message, TEMPLATE_ID)?;
         let relevant_id = i64_at(block, RELEVANT_ID_OFFSET)?;
         let answer = match i32_at(block, CODE_OFFSET)? {
             CODE_OK => Answer::Done(relevant_id),
@@ -52,6 +56,27 @@ impl<'a> ControlResponse<'a> {
         let control_session_id = i64_at(block, CONTROL_SESSION_ID_OFFSET)?;
         Some(ControlResponse { control_session_id, correlation_id: i64_at(block, CORRELATION_ID_OFFSET)?, answer })
     }
+}
+
+/// The signal in a message, if it is one.
+pub(super) fn decode_signal(message: &[u8]) -> Option<RecordingSignal> {
+    let (block, _) = parts(message, SIGNAL_TEMPLATE_ID)?;
+    Some(RecordingSignal::new(
+        i64_at(block, CONTROL_SESSION_ID_OFFSET)?,
+        i64_at(block, RECORDING_ID_OFFSET)?,
+        i64_at(block, SUBSCRIPTION_ID_OFFSET)?,
+        i64_at(block, POSITION_OFFSET)?,
+        i32_at(block, SIGNAL_OFFSET)?,
+    ))
+}
+
+/// The fixed part of a message and what follows it, if it is such a message.
+fn parts(message: &[u8], template_id: u16) -> Option<(&[u8], &[u8])> {
+    let (header, body) = MessageHeader::decode(message).ok()?;
+    if (header.schema_id, header.template_id) != (SCHEMA_ID, template_id) {
+        return None;
+    }
+    body.split_at_checked(usize::from(header.block_length))
 }
 
 fn i64_at(block: &[u8], offset: usize) -> Option<i64> {
@@ -71,6 +96,7 @@ fn text(bytes: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::RecordingSignalKind;
 
     fn message(template_id: u16, block_length: u16, code: i32, words: &[u8]) -> Vec<u8> {
         let mut message = Vec::new();
@@ -99,6 +125,28 @@ mod tests {
             assert_eq!(ControlResponse::decode(&done).unwrap().answer, Answer::Done(11));
         }
         assert_eq!(ControlResponse::decode(&message(1, 32, 2, b"")).unwrap().answer, Answer::Unexpected(2));
+    }
+
+    #[test]
+    fn signals_are_read() {
+        let mut signal = message(SIGNAL_TEMPLATE_ID, 44, 0, b"");
+        // Session 7, correlation 8, recording 11; then subscription, position and the signal itself.
+        let values = MessageHeader::ENCODED_LENGTH + SUBSCRIPTION_ID_OFFSET;
+        signal[values..values + 8].copy_from_slice(&(-1i64).to_le_bytes());
+        signal[values + 8..values + 16].copy_from_slice(&640i64.to_le_bytes());
+        signal[values + 16..values + 20].copy_from_slice(&2i32.to_le_bytes());
+        let expected = RecordingSignal {
+            control_session_id: 7,
+            recording_id: 11,
+            subscription_id: None,
+            position: Some(640),
+            kind: RecordingSignalKind::Extend,
+        };
+        assert_eq!(decode_signal(&signal), Some(expected));
+        assert_eq!(decode_signal(&message(TEMPLATE_ID, 44, 0, b"")), None);
+        for length in 0..MessageHeader::ENCODED_LENGTH + 44 {
+            assert_eq!(decode_signal(&signal[..length]), None, "{length}");
+        }
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::credentials::{CredentialsSupplier, NullCredentialsSupplier};
 use super::reconnect::Reconnect;
 use crate::aeron::{Aeron, BackoffIdleStrategy, IdleStrategy};
 use crate::error::Error;
+use crate::security::{CredentialsSupplier, NullCredentialsSupplier};
 
 /// What the settings share with their copies.
 pub(super) type Shared<T> = Arc<Mutex<T>>;

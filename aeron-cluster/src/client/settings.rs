@@ -4,11 +4,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::context::{AgentInvoker, Clock, Context, ErrorHandler, Shared};
-use super::credentials::CredentialsSupplier;
 use super::endpoints::{self, Endpoint};
 use super::reconnect::Reconnect;
 use crate::aeron::{Aeron, ChannelUri, Context as AeronContext, IdleStrategy, driver_is_alive};
 use crate::error::{Error, ErrorKind, Result};
+use crate::security::CredentialsSupplier;
 
 /// The longest client name. Java's `Aeron.Configuration.MAX_CLIENT_NAME_LENGTH`.
 const MAX_CLIENT_NAME_LENGTH: usize = 100;

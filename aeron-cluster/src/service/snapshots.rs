@@ -1,7 +1,7 @@
 //! Snapshots from the agent's side: through the archive, and the container's own part of them.
 
 use crate::aeron::{ChannelUri, NULL_VALUE};
-use crate::archive::{Archive, SourceLocation};
+use crate::archive::{Archive, ReplayParams, SourceLocation};
 use crate::codec::{ClientSession as SessionEntry, ClusterTimeUnit, SnapshotMark, SnapshotMarker};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -23,7 +23,7 @@ impl<S: ClusteredService> Core<S> {
         let mut archive = self.connect_archive()?;
         let settings = self.cluster.state.settings.clone();
         let (channel, stream_id) = (&settings.replay_channel, settings.replay_stream_id);
-        let request = archive.request_replay(recording_id, channel, stream_id, Some(0), None)?;
+        let request = archive.request_replay(recording_id, channel, stream_id, &ReplayParams::new().position(0))?;
         let replay_session_id = self.await_answer(&mut archive, request)?;
         // The lower half of the replay session's id is the session id of its publication.
         let session_id = replay_session_id as i32;

@@ -2,94 +2,33 @@
 //! says so in time.
 #![cfg(feature = "testing")]
 
+mod connecting;
+mod merging;
+mod node;
+mod persistent;
+mod recordings;
+mod replays;
+mod replication;
 mod requests;
+mod segments;
+mod signals;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::aeron::{Aeron, ChannelUri, ExclusivePublication, FrameFlags, Subscription};
-use aeron_cluster::archive::{Archive, AsyncConnect, Context, SourceLocation};
+use aeron_cluster::archive::{Archive, AsyncConnect, Context, ReplayParams, SourceLocation};
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
-use aeron_cluster::testing::{Java, PATIENCE, PortBlock, Process, WorkDir, wait_until};
+use aeron_cluster::testing::{PATIENCE, PortBlock, WorkDir, wait_until};
 use aeron_cluster::{Error, ErrorKind, Result};
+
+use node::Node;
 
 const STREAM: i32 = 1106;
 const REPLAY_STREAM: i32 = 1103;
 const CHANNEL: &str = "aeron:ipc?alias=snapshot";
-
-/// A media driver in this process and the official archive server beside it. The fields end in this order.
-struct Node {
-    aeron: Aeron,
-    archive: Process,
-    driver: MediaDriver,
-    ports: PortBlock,
-    _memory: WorkDir,
-    _disk: WorkDir,
-}
-
-impl Node {
-    fn start() -> Node {
-        Node::with_properties(&[])
-    }
-
-    fn with_properties(more: &[(&str, &str)]) -> Node {
-        let (memory, disk) = (WorkDir::new().expect("directory"), WorkDir::new().expect("directory"));
-        let ports = PortBlock::reserve().expect("ports");
-        let driver = MediaDriver::launch(
-            DriverContext::new()
-                .dir(memory.path().join("aeron"))
-                .threading_mode(ThreadingMode::Shared)
-                .term_buffer_length(64 * 1024)
-                .ipc_term_buffer_length(64 * 1024)
-                .publication_linger_timeout(Duration::from_millis(200)),
-        )
-        .expect("driver");
-        let control = format!("aeron:udp?endpoint=localhost:{}", ports.port(0));
-        let (aeron_dir, archive_dir) = (driver.dir().display().to_string(), disk.path().join("archive"));
-        let archive_dir = archive_dir.display().to_string();
-        let mut properties = vec![
-            ("aeron.dir", aeron_dir.as_str()),
-            ("aeron.archive.dir", &archive_dir),
-            ("aeron.archive.control.channel", &control),
-            ("aeron.archive.replication.channel", "aeron:udp?endpoint=localhost:0"),
-            ("aeron.archive.threading.mode", "SHARED"),
-            ("aeron.archive.segment.file.length", "128k"),
-            ("aeron.archive.recording.events.enabled", "false"),
-            ("aeron.archive.idle.strategy", "org.agrona.concurrent.BackoffIdleStrategy"),
-        ];
-        properties.extend_from_slice(more);
-        let java = Java::aeron_all().expect("java");
-        let archive =
-            Process::spawn("archive", &java.command("io.aeron.archive.Archive", properties)).expect("archive");
-        let aeron = Aeron::connect(
-            aeron_cluster::aeron::Context::new().dir(driver.dir()).driver_timeout(Duration::from_secs(2)),
-        )
-        .expect("client");
-        Node { aeron, archive, driver, ports, _memory: memory, _disk: disk }
-    }
-
-    /// As a service container connects: through shared memory.
-    fn local(&self) -> Context {
-        Context::new(&self.aeron)
-            .control_request_channel("aeron:ipc?term-length=64k")
-            .control_request_stream_id(10)
-            .control_response_channel("aeron:ipc?term-length=64k|alias=responses")
-            .control_response_stream_id(121)
-            .client_name("test")
-            .message_timeout(PATIENCE)
-    }
-
-    /// As a client on another machine connects.
-    fn remote(&self) -> Context {
-        self.local()
-            .control_request_channel(format!("aeron:udp?endpoint=localhost:{}", self.ports.port(0)))
-            .control_response_channel("aeron:udp?endpoint=localhost:0")
-    }
-
-    fn connect(&self) -> Archive {
-        Archive::connect(&self.local()).expect("archive")
-    }
-}
 
 /// Waits for a state that an event of no other kind announces.
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -138,7 +77,9 @@ fn await_recorded(archive: &mut Archive, recording_id: i64, counter: i32, positi
 
 /// Replays a recording as a service container loads a snapshot, and gives the assembled messages.
 fn replay(archive: &mut Archive, recording_id: i64, count: usize) -> Vec<Vec<u8>> {
-    let session = archive.start_replay(recording_id, "aeron:ipc", REPLAY_STREAM, Some(0), None).expect("replay");
+    let session = archive
+        .start_replay(recording_id, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new().position(0))
+        .expect("replay");
     let channel = with_session_id("aeron:ipc", session as i32);
     let subscription = archive.aeron().add_subscription(&channel, REPLAY_STREAM).expect("subscription");
     let mut subscription = Some(subscription);
@@ -234,7 +175,8 @@ fn recordings_are_listed_and_stopped() {
 fn requests_that_the_archive_refuses_are_errors_with_its_words() {
     let node = Node::start();
     let mut archive = node.connect();
-    let error = archive.start_replay(42, "aeron:ipc", REPLAY_STREAM, None, None).expect_err("unknown recording");
+    let error =
+        archive.start_replay(42, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new()).expect_err("unknown recording");
     assert_eq!(error.kind(), ErrorKind::Archive, "{error}");
     assert!(error.message().contains("42") && error.message().contains("unknown recording"), "{error}");
     let error = archive.recording_position(42).expect_err("unknown recording");
@@ -242,7 +184,7 @@ fn requests_that_the_archive_refuses_are_errors_with_its_words() {
     let error = archive.start_recording("aeron:ipc?a\0b", STREAM, SourceLocation::Local, true).expect_err("a NUL");
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     let too_long = format!("aeron:ipc?alias={}", "a".repeat(4080));
-    let error = archive.start_replay(0, &too_long, STREAM, None, None).expect_err("too long");
+    let error = archive.start_replay(0, &too_long, STREAM, &ReplayParams::new()).expect_err("too long");
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     let error = archive.start_recording("nonsense", STREAM, SourceLocation::Local, true).expect_err("no channel");
     assert!(error.message().contains("nonsense"), "{error}");

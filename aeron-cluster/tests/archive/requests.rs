@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::archive::{Archive, PendingRequest, SourceLocation};
+use aeron_cluster::archive::{Archive, PendingRequest, ReplayParams, SourceLocation};
 use aeron_cluster::testing::Process;
 
 use crate::{CHANNEL, Node, REPLAY_STREAM, STREAM, until, with_session_id};
@@ -41,11 +41,13 @@ fn requests_are_polled_for_their_answers() {
     crate::await_recorded(&mut archive, recording_id, counter, end);
     // Signals of the recording come between the answers: of its end, and of its start before.
     drop(publication);
-    let mut replay =
-        archive.request_replay(recording_id, "aeron:ipc", REPLAY_STREAM, Some(0), None).expect("a request");
+    let mut replay = archive
+        .request_replay(recording_id, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new().position(0))
+        .expect("a request");
     let first = answer(&mut archive, &mut replay).expect("a replay");
-    let mut replay =
-        archive.request_replay(recording_id, "aeron:ipc", REPLAY_STREAM, None, Some(64)).expect("a request");
+    let mut replay = archive
+        .request_replay(recording_id, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new().length(64))
+        .expect("a request");
     assert_ne!(answer(&mut archive, &mut replay).expect("another replay"), first);
     let error = archive.stop_recording(subscription_id).expect_err("it ended with the publication");
     assert_eq!(error.kind(), ErrorKind::Archive, "{error}");
@@ -56,11 +58,12 @@ fn requests_are_polled_for_their_answers() {
 fn polled_requests_that_are_refused_say_why() {
     let node = Node::start();
     let mut archive = node.connect();
-    let mut replay = archive.request_replay(42, "aeron:ipc", REPLAY_STREAM, None, None).expect("a request");
+    let mut replay = archive.request_replay(42, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new()).expect("a request");
     let error = answer(&mut archive, &mut replay).expect_err("unknown recording");
     assert_eq!(error.kind(), ErrorKind::Archive, "{error}");
     // As the request that waits says it, code and all.
-    let waited = archive.start_replay(42, "aeron:ipc", REPLAY_STREAM, None, None).expect_err("unknown recording");
+    let waited =
+        archive.start_replay(42, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new()).expect_err("unknown recording");
     assert_eq!((error.kind(), error.code()), (waited.kind(), waited.code()));
     assert!(error.message().contains("42") && error.message().contains("unknown recording"), "{error}");
 
@@ -72,7 +75,8 @@ fn polled_requests_that_are_refused_say_why() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     }
     let response = "aeron:udp?control-mode=response|control=localhost:0";
-    let error = archive.request_replay(0, response, REPLAY_STREAM, None, None).expect_err("takes two requests");
+    let error =
+        archive.request_replay(0, response, REPLAY_STREAM, &ReplayParams::new()).expect_err("takes two requests");
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
 }
 
@@ -94,13 +98,13 @@ fn an_archive_that_stands_still_is_a_timeout_and_its_late_answer_confuses_nobody
     let mut archive = Archive::connect(&node.local().message_timeout(TIMEOUT)).expect("archive");
     signal(&node.archive, "STOP");
     let start = Instant::now();
-    let mut replay = archive.request_replay(42, "aeron:ipc", REPLAY_STREAM, None, None).expect("a request");
+    let mut replay = archive.request_replay(42, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new()).expect("a request");
     let error = answer(&mut archive, &mut replay).expect_err("it stands still");
     assert!(start.elapsed() >= TIMEOUT);
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(error.message().contains("did not answer within its message timeout of 2s"), "{error}");
     assert!(error.message().contains("cannot start to replay the recording 42"), "{error}");
-    let mut given_up = archive.request_replay(43, "aeron:ipc", REPLAY_STREAM, None, None).expect("a request");
+    let mut given_up = archive.request_replay(43, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new()).expect("a request");
     assert_eq!(given_up.poll(&mut archive).expect("sent"), None);
     drop(given_up);
 
@@ -113,7 +117,8 @@ fn an_archive_that_stands_still_is_a_timeout_and_its_late_answer_confuses_nobody
 
     node.archive.kill();
     let gone = until("the archive's death to show", || {
-        let mut request = archive.request_replay(0, "aeron:ipc", REPLAY_STREAM, None, None).expect("a request");
+        let mut request =
+            archive.request_replay(0, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new()).expect("a request");
         let error = answer(&mut archive, &mut request).expect_err("it is dead");
         (error.kind() != ErrorKind::Timeout).then_some(error)
     });

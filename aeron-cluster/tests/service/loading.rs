@@ -1,7 +1,7 @@
 //! Snapshots against the official archive, and a consensus module played by the test: what is in them, and what may not be.
 
 use aeron_cluster::aeron::{Action, FrameFlags};
-use aeron_cluster::archive::{self, Archive, SourceLocation};
+use aeron_cluster::archive::{self, Archive, ReplayParams, SourceLocation};
 use aeron_cluster::codec::{
     ActionFlags, ClientSession, ClusterAction, SemanticVersion, SnapshotEvent, SnapshotMark, SnapshotMarker,
 };
@@ -75,7 +75,8 @@ fn record(stage: &Stage, archive: &mut Archive, messages: &[Vec<u8>]) -> i64 {
 
 /// The messages of a recording that has ended.
 fn replay(stage: &Stage, archive: &mut Archive, recording_id: i64) -> Vec<Vec<u8>> {
-    let session = archive.start_replay(recording_id, "aeron:ipc", REPLAY_STREAM, Some(0), None).unwrap();
+    let session =
+        archive.start_replay(recording_id, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new().position(0)).unwrap();
     let channel = format!("aeron:ipc?session-id={}", session as i32);
     let mut subscription = stage.aeron.add_subscription(&channel, REPLAY_STREAM).unwrap();
     let mut image = loop {

@@ -1,6 +1,6 @@
-//! What a client proves itself with.
+//! What a client proves itself with: to a cluster, and to an archive. Mirrors `io.aeron.security`.
 
-/// Gives the credentials that a cluster's authenticator asks for. Mirrors `io.aeron.security.CredentialsSupplier`.
+/// Gives the credentials that the authenticator of a cluster or an archive asks for. Mirrors `io.aeron.security.CredentialsSupplier`.
 ///
 /// It is called on the thread that connects.
 pub trait CredentialsSupplier {

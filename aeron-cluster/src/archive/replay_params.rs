@@ -1,0 +1,142 @@
+//! What part of a recording is replayed, and how.
+
+use std::mem::MaybeUninit;
+
+use aeron_sys as sys;
+
+use super::check;
+use super::guard::{id, invalid, position};
+use crate::Result;
+
+/// A length that C takes for "up to where the recording is now" (`ARCHIVE_REPLAY_ALL_AND_STOP`).
+const ALL_AND_STOP: i64 = sys::ARCHIVE_REPLAY_ALL_AND_STOP as i64;
+
+/// How much is replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Bytes(i64),
+    UntilNow,
+}
+
+/// What part of a recording is replayed, and how. By default all of it, and what is still being recorded is followed. Mirrors
+/// `ReplayParams` and `aeron_archive_replay_params_t`.
+///
+/// ```
+/// use aeron_cluster::archive::ReplayParams;
+/// let params = ReplayParams::new().position(0).length(64 * 1024);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReplayParams {
+    position: Option<i64>,
+    length: Option<Length>,
+    bounding_limit_counter_id: Option<i32>,
+    file_io_max_length: Option<i32>,
+    replay_token: Option<i64>,
+    subscription_registration_id: Option<i64>,
+}
+
+impl ReplayParams {
+    /// All of the recording, and what follows.
+    pub fn new() -> Self {
+        ReplayParams::default()
+    }
+
+    /// Where the replay begins: at the start of a fragment. Default: where the recording does.
+    #[must_use]
+    pub fn position(mut self, position: i64) -> Self {
+        self.position = Some(position);
+        self
+    }
+
+    /// How many bytes of the stream are replayed at most; `i64::MAX` follows a recording that goes on.
+    #[must_use]
+    pub fn length(mut self, length: i64) -> Self {
+        self.length = Some(Length::Bytes(length));
+        self
+    }
+
+    /// Ends the replay where a recording that goes on is when the replay starts. Archives before 1.48 refuse it.
+    #[must_use]
+    pub fn until_now(mut self) -> Self {
+        self.length = Some(Length::UntilNow);
+        self
+    }
+
+    /// A counter of the archive's media driver that the replay does not run ahead of: a bounded replay. The archive believes the
+    /// counter, so it must not show more than is recorded. Mirrors `AeronArchive.startBoundedReplay`.
+    #[must_use]
+    pub fn bounding_limit_counter_id(mut self, counter_id: i32) -> Self {
+        self.bounding_limit_counter_id = Some(counter_id);
+        self
+    }
+
+    /// How many bytes the archive reads from the disk at a time, at most. Default: the archive's setting.
+    #[must_use]
+    pub fn file_io_max_length(mut self, length: i32) -> Self {
+        self.file_io_max_length = Some(length);
+        self
+    }
+
+    /// The token of a replay that another connection asks for. [`replay`](super::Archive::replay) takes care of it.
+    #[must_use]
+    pub fn replay_token(mut self, token: i64) -> Self {
+        self.replay_token = Some(token);
+        self
+    }
+
+    /// The registration id of the subscription that takes the replay over a response channel. [`replay`](super::Archive::replay)
+    /// takes care of it.
+    #[must_use]
+    pub fn subscription_registration_id(mut self, registration_id: i64) -> Self {
+        self.subscription_registration_id = Some(registration_id);
+        self
+    }
+
+    /// What C is given: the values, or its own "none".
+    pub(super) fn native(&self, doing: impl std::fmt::Display) -> Result<sys::aeron_archive_replay_params_t> {
+        let mut params = MaybeUninit::uninit();
+        // SAFETY: aeron_archive_replay_params_init writes every field and gives 0 (aeron_archive_replay_params.c).
+        let mut params = unsafe {
+            check(sys::aeron_archive_replay_params_init(params.as_mut_ptr()), doing)?;
+            params.assume_init()
+        };
+        if let Some(start) = self.position {
+            params.position = position("replay position", start)?;
+        }
+        match self.length {
+            Some(Length::Bytes(length)) => params.length = position("replay length", length)?,
+            Some(Length::UntilNow) => params.length = ALL_AND_STOP,
+            None => {}
+        }
+        if let Some(counter_id) = self.bounding_limit_counter_id {
+            id("bounding counter", i64::from(counter_id))?;
+            params.bounding_limit_counter_id = counter_id;
+        }
+        if let Some(length) = self.file_io_max_length {
+            if length <= 0 {
+                return Err(invalid(format!("file I/O length {length} is not positive")));
+            }
+            params.file_io_max_length = length;
+        }
+        params.replay_token = self.replay_token.unwrap_or(params.replay_token);
+        if let Some(registration_id) = self.subscription_registration_id {
+            params.subscription_registration_id = registration_id;
+        }
+        Ok(params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_c_would_take_for_something_else_are_refused() {
+        assert!(ReplayParams::new().position(-1).native("test").is_err());
+        assert!(ReplayParams::new().length(-2).native("test").is_err());
+        assert!(ReplayParams::new().bounding_limit_counter_id(-1).native("test").is_err());
+        assert!(ReplayParams::new().file_io_max_length(0).native("test").is_err());
+        let params = ReplayParams::new().until_now().native("test").unwrap();
+        assert_eq!((params.position, params.length, params.bounding_limit_counter_id), (-1, -2, -1));
+    }
+}

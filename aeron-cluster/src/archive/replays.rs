@@ -1,0 +1,111 @@
+//! Starting and stopping replays.
+
+use std::time::Instant;
+
+use aeron_sys as sys;
+
+use super::client::Archive;
+use super::guard::{id, session_channel};
+use super::replay_params::ReplayParams;
+use crate::aeron::{ChannelUri, NULL_VALUE, Subscription, native_channel};
+use crate::{Error, ErrorKind, Result};
+
+impl Archive {
+    /// Starts to replay a recording onto a channel and stream. With `control-mode=response` in the channel,
+    /// [`ReplayParams::subscription_registration_id`] names the subscription that was added for it.
+    ///
+    /// Returns the id of the replay; its low 32 bits, as an `i32`, are the session id of the publication that replays.
+    /// Mirrors `AeronArchive.startReplay` and `startBoundedReplay`, and `aeron_archive_start_replay`.
+    pub fn start_replay(
+        &mut self,
+        recording_id: i64,
+        channel: &str,
+        stream_id: i32,
+        params: &ReplayParams,
+    ) -> Result<i64> {
+        let doing = format!("cannot start to replay the recording {recording_id} on {channel} stream {stream_id}");
+        let (recording_id, native) = (id("recording", recording_id)?, native_channel(channel, "replay channel")?);
+        let mut params = params.native(&doing)?;
+        let mut replay_session_id = NULL_VALUE;
+        // SAFETY: C writes the id, copies the string and reads the parameters within the call.
+        self.request(doing, |archive| unsafe {
+            sys::aeron_archive_start_replay(
+                &mut replay_session_id,
+                archive,
+                recording_id,
+                native.as_ptr(),
+                stream_id,
+                &mut params,
+            )
+        })?;
+        Ok(replay_session_id)
+    }
+
+    /// Replays a recording to a subscription of its own, which gets nothing else. With `control-mode=response` in the channel, the
+    /// replay comes back the way that the request goes, through firewalls and address translation. Mirrors `AeronArchive.replay`.
+    ///
+    /// # Blocking
+    ///
+    /// As a request and [`Aeron::add_subscription`](crate::aeron::Aeron::add_subscription) together.
+    pub fn replay(
+        &mut self,
+        recording_id: i64,
+        channel: &str,
+        stream_id: i32,
+        params: &ReplayParams,
+    ) -> Result<Subscription> {
+        if ChannelUri::parse(channel)?.get("control-mode") == Some("response") {
+            return self.replay_by_response(recording_id, channel, stream_id, params);
+        }
+        let replay_session_id = self.start_replay(recording_id, channel, stream_id, params)?;
+        let added = session_channel(channel, replay_session_id as i32)
+            .and_then(|channel| self.aeron().add_subscription(&channel, stream_id));
+        if added.is_err()
+            && let Err(error) = self.stop_replay(replay_session_id)
+        {
+            tracing::warn!("{error}: it goes on without a subscription");
+        }
+        added
+    }
+
+    fn replay_by_response(
+        &mut self,
+        recording_id: i64,
+        channel: &str,
+        stream_id: i32,
+        params: &ReplayParams,
+    ) -> Result<Subscription> {
+        let subscription = self.aeron().add_subscription(channel, stream_id)?;
+        let params = params.subscription_registration_id(subscription.registration_id());
+        let replay_session_id = self.start_replay(recording_id, channel, stream_id, &params)?;
+        let deadline = Instant::now() + self.message_timeout();
+        while !subscription.is_connected() {
+            if Instant::now() > deadline || self.aeron().is_closed() {
+                let message = format!("the replay {replay_session_id} of {recording_id} did not come on {channel}");
+                return Err(Error::new(ErrorKind::Timeout, message));
+            }
+            if self.aeron().drive() == 0 {
+                std::thread::sleep(super::client::POLL_INTERVAL);
+            }
+        }
+        Ok(subscription)
+    }
+
+    /// Ends a replay, by the id that [`start_replay`](Self::start_replay) gave. One that ended before is no error. Mirrors
+    /// `AeronArchive.stopReplay`.
+    pub fn stop_replay(&mut self, replay_session_id: i64) -> Result<()> {
+        // SAFETY: numbers alone.
+        self.request(format_args!("cannot stop the replay {replay_session_id}"), |archive| unsafe {
+            sys::aeron_archive_stop_replay(archive, replay_session_id)
+        })
+    }
+
+    /// Ends all replays of a recording, or with `None` all of the archive, whoever started them. Mirrors `AeronArchive.stopAllReplays`.
+    pub fn stop_all_replays(&mut self, recording_id: Option<i64>) -> Result<()> {
+        let recording_id = recording_id.map_or(Ok(NULL_VALUE), |recording_id| id("recording", recording_id))?;
+        // SAFETY: numbers alone.
+        self.request(format_args!("cannot stop all replays of the recording {recording_id}"), |archive| unsafe {
+            sys::aeron_archive_stop_all_replays(archive, recording_id)
+        })
+    }
+}

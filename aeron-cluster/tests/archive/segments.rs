@@ -1,0 +1,39 @@
+//! Taking the oldest files of a recording away, and bringing them back.
+
+use aeron_cluster::archive::{Archive, segment_file_base_position};
+
+use crate::node::Node;
+use crate::recordings::recorded;
+
+/// How often segments were deleted: signals tell of it, and the files are gone after the answer.
+fn start_of(archive: &mut Archive, recording_id: i64) -> i64 {
+    archive.start_position(recording_id).expect("asked").expect("a start")
+}
+
+#[test]
+fn segments_are_detached_attached_purged_and_migrated() {
+    let node = Node::start();
+    let mut archive = node.connect();
+    let recording_id = recorded(&mut archive, 600);
+    let recording = archive.list_recording(recording_id).expect("listed").expect("there");
+    let (term, segment) = (recording.term_buffer_length, recording.segment_file_length);
+    let end = recording.stop_position.expect("stopped");
+    assert!(end > 3 * i64::from(segment), "several segments of {segment} bytes in {end}");
+
+    let second = segment_file_base_position(0, i64::from(segment) + 64, term, segment).expect("a position");
+    assert_eq!(second, i64::from(segment));
+    let error = archive.detach_segments(recording_id, second + 64).expect_err("within a segment");
+    assert!(error.message().contains("detach"), "{error}");
+    archive.detach_segments(recording_id, second).expect("detached");
+    assert_eq!(start_of(&mut archive, recording_id), second);
+    assert_eq!(archive.attach_segments(recording_id).expect("attached"), 1);
+    assert_eq!(start_of(&mut archive, recording_id), 0);
+
+    archive.detach_segments(recording_id, second).expect("detached");
+    assert_eq!(archive.delete_detached_segments(recording_id).expect("deleted"), 1);
+    assert_eq!(archive.attach_segments(recording_id).expect("nothing left"), 0);
+    assert_eq!(archive.purge_segments(recording_id, 2 * second).expect("purged"), 1);
+    assert_eq!(start_of(&mut archive, recording_id), 2 * second);
+    let error = archive.migrate_segments(recording_id, recording_id + 1).expect_err("no destination");
+    assert!(error.message().contains("migrate"), "{error}");
+}
