@@ -15,6 +15,7 @@ use super::handle::ClientInner;
 use super::image_handlers::ImageHandlers;
 use super::invoker::Turn;
 use super::publication::Publication;
+use super::session_id::AsyncSessionId;
 use super::subscription::Subscription;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -155,6 +156,21 @@ impl Aeron {
         stream_id: i32,
     ) -> Result<AsyncAdd<ExclusivePublication>> {
         AsyncAdd::start(&self.inner, ExclusivePublication::describe(channel, stream_id)?)
+    }
+
+    /// A session id that no publication of the stream has on this driver, and waits for the driver's answer. Mirrors
+    /// `Aeron.nextSessionId`.
+    ///
+    /// # Blocking and errors
+    ///
+    /// As [`add_publication`](Self::add_publication).
+    pub fn next_session_id(&self, stream_id: i32) -> Result<i32> {
+        self.async_next_session_id(stream_id)?.wait()
+    }
+
+    /// As [`next_session_id`](Self::next_session_id), without waiting.
+    pub fn async_next_session_id(&self, stream_id: i32) -> Result<AsyncSessionId> {
+        AsyncSessionId::start(&self.inner, stream_id)
     }
 
     /// Adds a subscription and waits for the driver's answer.

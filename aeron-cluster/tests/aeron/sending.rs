@@ -170,3 +170,23 @@ fn channels_have_a_status_and_addresses() {
     let ipc: Publication = rig.aeron.add_publication("aeron:ipc", STREAM).unwrap();
     assert_eq!(ipc.local_addresses().unwrap(), Vec::<String>::new());
 }
+
+#[test]
+fn a_session_id_is_one_that_nobody_has() {
+    let mut rig = Rig::new();
+    let id = rig.aeron.next_session_id(STREAM).unwrap();
+    let channel = format!("aeron:ipc?session-id={id}");
+    let exclusive = rig.aeron.add_exclusive_publication(&channel, STREAM).unwrap();
+    assert_eq!(exclusive.session_id(), id);
+    let mut asked = rig.aeron.async_next_session_id(STREAM).unwrap();
+    assert_ne!(awaited("an answer", || asked.poll().unwrap()), id);
+    assert!(asked.poll().is_err(), "it is over");
+    for _ in 0..20 {
+        drop(rig.aeron.async_next_session_id(STREAM).unwrap());
+    }
+    let pending = rig.aeron.async_next_session_id(STREAM);
+    rig.kill_driver();
+    until("the client to notice", || rig.aeron.is_closed());
+    assert!(rig.aeron.next_session_id(STREAM).is_err());
+    drop(pending);
+}
