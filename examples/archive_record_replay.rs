@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::aeron::{self, Aeron, FragmentAssembler, OfferError};
-use aeron_cluster::archive::{Archive, Context, RecordingDescriptor, SourceLocation};
+use aeron_cluster::archive::{Archive, Context, RecordingDescriptor, ReplayParams, SourceLocation};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 
@@ -107,7 +107,7 @@ fn record(args: &Args, aeron: &Aeron, archive: &mut Archive) -> Result<Recording
 }
 
 fn replay(args: &Args, aeron: &Aeron, archive: &mut Archive, recording: &RecordingDescriptor) -> Result<()> {
-    let id = archive.start_replay(recording.recording_id, "aeron:ipc", args.replay_stream, None, None)?;
+    let id = archive.start_replay(recording.recording_id, "aeron:ipc", args.replay_stream, &ReplayParams::new())?;
     let mut subscription =
         aeron.add_subscription(&format!("aeron:ipc?session-id={}", id as i32), args.replay_stream)?;
     let mut assembler = FragmentAssembler::new();
