@@ -20,10 +20,13 @@ pub(super) type ErrorHandler = dyn Fn(&Error) + Send + Sync;
 pub(super) type Invoker = dyn Fn() + Send + Sync;
 pub(super) type MakeIdleStrategy = dyn Fn() -> Box<dyn IdleStrategy + Send> + Send + Sync;
 
+/// A credentials supplier of all connections that are made with the same settings.
+pub(crate) type SharedSupplier = Arc<Mutex<dyn CredentialsSupplier + Send>>;
+
 /// What the user gave, shared by all connections of a context.
 #[derive(Clone, Default)]
 pub(super) struct Handlers {
-    pub(super) credentials: Option<Arc<Mutex<dyn CredentialsSupplier + Send>>>,
+    pub(super) credentials: Option<SharedSupplier>,
     pub(super) signal: Option<Arc<SignalConsumer>>,
     pub(super) error: Option<Arc<ErrorHandler>>,
     pub(super) invoker: Option<Arc<Invoker>>,

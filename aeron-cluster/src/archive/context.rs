@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aeron_sys as sys;
 
-use super::callbacks::Handlers;
+use super::callbacks::{Handlers, SharedSupplier};
 use super::guard::invalid;
 use super::native_context::NativeContext;
 use super::signal::RecordingSignal;
@@ -146,8 +146,12 @@ impl Context {
 
     /// What the client proves itself with, if the archive asks. Default: nothing. Called on the thread that connects.
     #[must_use]
-    pub fn credentials_supplier(mut self, supplier: impl CredentialsSupplier + Send + 'static) -> Self {
-        self.handlers.credentials = Some(Arc::new(Mutex::new(supplier)));
+    pub fn credentials_supplier(self, supplier: impl CredentialsSupplier + Send + 'static) -> Self {
+        self.shared_credentials_supplier(Arc::new(Mutex::new(supplier)))
+    }
+
+    pub(crate) fn shared_credentials_supplier(mut self, supplier: SharedSupplier) -> Self {
+        self.handlers.credentials = Some(supplier);
         self
     }
 
@@ -196,7 +200,7 @@ impl Context {
             "archive client name",
             sys::aeron_archive_context_set_client_name,
         )?;
-        let timeout = self.message_timeout.map(nanos).transpose()?;
+        let timeout = self.message_timeout.map(timeout_nanos).transpose()?;
         native.set(timeout, "message timeout", sys::aeron_archive_context_set_message_timeout_ns)?;
         let attempts = self.message_retry_attempts.map(attempts).transpose()?;
         native.set(attempts, "retry attempts", sys::aeron_archive_context_set_message_retry_attempts)?;
@@ -235,7 +239,7 @@ impl Context {
 }
 
 /// C adds it to a clock that counts in 63 bits.
-fn nanos(timeout: Duration) -> Result<u64> {
+pub(crate) fn timeout_nanos(timeout: Duration) -> Result<u64> {
     let nanos = u64::try_from(timeout.as_nanos()).ok().filter(|nanos| (1..=i64::MAX as u64 / 2).contains(nanos));
     nanos.ok_or_else(|| invalid(format!("archive message timeout is out of range: {timeout:?}")))
 }

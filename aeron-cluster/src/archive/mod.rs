@@ -37,9 +37,11 @@ mod segments;
 mod settings;
 mod signal;
 
+pub(crate) use callbacks::SharedSupplier;
 pub use client::{Archive, SourceLocation};
 pub use connect::AsyncConnect;
 pub use context::Context;
+pub(crate) use context::timeout_nanos;
 pub use error_code::ArchiveErrorCode;
 pub use persistent_settings::{PersistentSubscriptionListener, PersistentSubscriptionSettings, StartFrom};
 pub use persistent_subscription::PersistentSubscription;

@@ -253,28 +253,6 @@ impl Context {
         self
     }
 
-    /// The local control channel of the archive, an `aeron:ipc` one. Default: `aeron:ipc?term-length=64k`.
-    #[must_use]
-    pub fn archive_control_channel(mut self, channel: impl Into<String>) -> Self {
-        self.settings.archive_control_channel = channel.into();
-        self
-    }
-
-    /// The stream on which the archive takes local requests. Default: 10.
-    #[must_use]
-    pub fn archive_control_stream_id(mut self, stream_id: i32) -> Self {
-        self.settings.archive_control_stream_id = stream_id;
-        self
-    }
-
-    /// The stream on which the archive answers, different for all who share its driver. Default:
-    /// 121 + 100 × cluster id + service id.
-    #[must_use]
-    pub fn archive_response_stream_id(mut self, stream_id: i32) -> Self {
-        self.settings.archive_response_stream_id = Some(stream_id);
-        self
-    }
-
     /// What to do with errors, besides recording and counting them. Called on the container's thread or on the client's
     /// conductor; must not block. Default: print to standard error.
     #[must_use]

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::lifecycle::Lifecycle;
 use super::snapshot_loader::protocol_error;
-use super::stop::{Fault, Outcome, Stop, panic_text};
+use super::stop::{Fault, Outcome, Stop, panic_text, without_panic};
 use super::trackers::DurationTracker;
 use super::{ClientSession, Cluster, ClusteredService, FailurePolicy, NewLeadershipTermEvent, Role};
 use crate::aeron::{Header, NULL_VALUE};
@@ -140,7 +140,7 @@ impl<S: ClusteredService> Core<S> {
         }
         tracing::info!(log_position = event.log_position, "taking a snapshot");
         let begin = Instant::now();
-        let taken = self.take_snapshot(event.log_position, event.leadership_term_id);
+        let taken = without_panic(|| self.take_snapshot(event.log_position, event.leadership_term_id));
         self.snapshot_durations.record(begin.elapsed());
         let (recording_id, failure) = match taken {
             Ok(recording_id) => (recording_id, None),

@@ -69,6 +69,7 @@ mod tests {
             ("AERON_PRINT_CONFIGURATION", "true"),
             ("AERON_ARCHIVE_LOCAL_CONTROL_CHANNEL", "aeron:ipc?alias=archive"),
             ("AERON_ARCHIVE_LOCAL_CONTROL_STREAM_ID", "11"),
+            ("AERON_ARCHIVE_MESSAGE_TIMEOUT", "3s"),
         ]
         .into();
         assert_eq!(variables.len(), ROWS.iter().filter(|row| row.variable.is_some()).count());

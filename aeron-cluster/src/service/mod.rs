@@ -8,6 +8,7 @@
 
 mod affinity;
 mod agent;
+mod archive_context;
 mod client_session;
 mod cluster;
 mod clustered_service;

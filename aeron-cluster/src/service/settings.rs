@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::context::FailurePolicy;
 use super::{affinity, mark_file};
 use crate::aeron::{self, Aeron, BackoffIdleStrategy, ChannelUri, Counter, IdleStrategy};
+use crate::archive::{self, SharedSupplier};
 use crate::codec::SemanticVersion;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -15,6 +16,8 @@ const MAX_SERVICE_COUNT: i32 = 10;
 const MAX_SERVICE_NAME_LENGTH: usize = 100;
 /// How long an owner of the mark file that died without a word counts as alive, and room for one that is just ending.
 const MARK_FILE_WAIT: Duration = Duration::from_secs(12);
+/// How long the archive may take to answer (`AeronArchive.Configuration.MESSAGE_TIMEOUT_DEFAULT_NS`).
+const ARCHIVE_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The type of the error counter (`AeronCounters.CLUSTER_CLUSTERED_SERVICE_ERROR_COUNT_TYPE_ID`).
 const ERROR_COUNTER_TYPE_ID: i32 = 215;
 
@@ -57,7 +60,10 @@ pub struct Settings {
     pub(super) snapshot_duration_threshold: Duration,
     pub(super) archive_control_channel: String,
     pub(super) archive_control_stream_id: i32,
+    pub(super) archive_response_channel: Option<String>,
     pub(super) archive_response_stream_id: Option<i32>,
+    pub(super) archive_message_timeout: Duration,
+    pub(super) archive_credentials_supplier: Option<SharedSupplier>,
 }
 
 impl Default for Settings {
@@ -94,7 +100,10 @@ impl Default for Settings {
             snapshot_duration_threshold: Duration::from_secs(1),
             archive_control_channel: "aeron:ipc?term-length=64k".into(),
             archive_control_stream_id: 10,
+            archive_response_channel: None,
             archive_response_stream_id: None,
+            archive_message_timeout: ARCHIVE_MESSAGE_TIMEOUT,
+            archive_credentials_supplier: None,
         }
     }
 }
@@ -124,16 +133,20 @@ impl Settings {
             return invalid(format!("the streams to and from the consensus module must differ: {stream_id}"));
         }
         for (name, channel) in [
-            ("control", &self.control_channel),
+            ("control", self.control_channel.as_str()),
             ("replay", &self.replay_channel),
             ("snapshot", &self.snapshot_channel),
             ("archive control", &self.archive_control_channel),
+            ("archive response", self.archive_responses()),
         ] {
             ChannelUri::parse(channel).map_err(|error| error.context(format!("{name} channel")))?;
         }
-        if !self.archive_control_channel.starts_with("aeron:ipc") {
-            return invalid(format!("local archive control must be IPC: {}", self.archive_control_channel));
+        for channel in [&self.archive_control_channel, self.archive_responses()] {
+            if !channel.starts_with("aeron:ipc") {
+                return invalid(format!("local archive control must be IPC: {channel}"));
+            }
         }
+        archive::timeout_nanos(self.archive_message_timeout)?;
         self.cpu_affinity.map_or(Ok(()), affinity::check)
     }
 
@@ -143,22 +156,6 @@ impl Settings {
             "" => format!("clustered-service-{}-{}", self.cluster_id, self.service_id),
             name => name.to_owned(),
         }
-    }
-
-    /// The stream on which the archive answers this service.
-    fn archive_response_stream(&self) -> i32 {
-        self.archive_response_stream_id
-            .unwrap_or_else(|| self.cluster_id.wrapping_mul(100).wrapping_add(121 + self.service_id))
-    }
-
-    /// The archive's control channel with an alias that names this service and `end`, the end of the channel.
-    pub(super) fn archive_channel(&self, end: &str) -> Result<String> {
-        let mut uri = ChannelUri::parse(&self.archive_control_channel)?;
-        if uri.get("alias").is_none() {
-            let (service_id, cluster_id) = (self.service_id, self.cluster_id);
-            uri.put("alias", format!("sc-{service_id}-archive-ctrl-{end}-cluster-{cluster_id}"));
-        }
-        Ok(uri.to_string())
     }
 
     pub(super) fn add_error_counter(&self, aeron: &Aeron) -> Result<Counter> {
@@ -228,5 +225,7 @@ readers! {
     cpu_affinity: Option<usize> = |settings| settings.cpu_affinity;
     archive_control_channel: &str = |settings| &settings.archive_control_channel;
     archive_control_stream_id: i32 = |settings| settings.archive_control_stream_id;
+    archive_response_channel: &str = |settings| settings.archive_responses();
     archive_response_stream_id: i32 = |settings| settings.archive_response_stream();
+    archive_message_timeout: Duration = |settings| settings.archive_message_timeout;
 }

@@ -179,10 +179,18 @@ pub(super) const ROWS: &[Row] = &[
             Ok(context.archive_control_stream_id(number(value)?))
         })),
     },
+    Row { name: "archive_response_channel", show: |settings| settings.archive_responses().to_owned(), variable: None },
     Row {
         name: "archive_response_stream_id",
         show: |settings| settings.archive_response_stream_id().to_string(),
         variable: None,
+    },
+    Row {
+        name: "archive_message_timeout",
+        show: |settings| java_duration(settings.archive_message_timeout),
+        variable: Some(("AERON_ARCHIVE_MESSAGE_TIMEOUT", |context, value| {
+            Ok(context.archive_message_timeout(duration(value)?))
+        })),
     },
 ];
 

@@ -10,7 +10,7 @@ use super::error_sink::epoch_ms;
 use super::mark_file::ClusterMarkFile;
 use super::recovery_state::{RecoveryState, find_commit_position};
 use super::settings::Settings;
-use super::stop::{Fault, Outcome, Stop};
+use super::stop::{Fault, Outcome, Stop, without_panic};
 use crate::aeron::{Aeron, NULL_VALUE};
 use crate::codec::ServiceAck;
 
@@ -68,7 +68,7 @@ impl<S: ClusteredService> Agent<S> {
         let started = if recovery.has_snapshot() {
             recovery.snapshot_recording_id(service_id).map_err(Fault::from).and_then(|recording_id| {
                 snapshot_recording_id = recording_id;
-                self.core.start_from_snapshot(recording_id)
+                without_panic(|| self.core.start_from_snapshot(recording_id))
             })
         } else {
             self.core.start_empty()

@@ -1,6 +1,7 @@
 //! Why the agent ends, and what it survives.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, ErrorKind};
 
@@ -51,6 +52,13 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Fault::Error(error)
     }
+}
+
+/// Runs what must be answered to the consensus module however it ends: a panic in it is an error. Only user code that is no
+/// callback of the service can panic in it: a version validator, a supplier of credentials.
+pub(super) fn without_panic<T>(part: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    catch_unwind(AssertUnwindSafe(part))
+        .unwrap_or_else(|payload| Err(panicked("the container", payload.as_ref()).into()))
 }
 
 /// The result of a step of the agent.

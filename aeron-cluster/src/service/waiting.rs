@@ -12,13 +12,7 @@ impl<S: ClusteredService> Core<S> {
     /// Connects to the archive, within its message timeout.
     pub(super) fn connect_archive(&mut self) -> Outcome<Archive> {
         let state = self.cluster.state.clone();
-        let settings = &state.settings;
-        let context = archive::Context::new(&state.aeron)
-            .control_request_channel(settings.archive_channel("req")?)
-            .control_request_stream_id(settings.archive_control_stream_id)
-            .control_response_channel(settings.archive_channel("resp")?)
-            .control_response_stream_id(settings.archive_response_stream_id())
-            .client_name(settings.service_name.clone());
+        let context = state.settings.archive_context(&state.aeron)?;
         let mut connect = archive::AsyncConnect::start(&context)?;
         loop {
             if let Some(archive) = connect.poll()? {

@@ -4,6 +4,7 @@
 //! The service of these tests does what the client's messages tell it to, and tells the test what happened to it.
 #![cfg(feature = "testing")]
 
+mod archive_context;
 mod client;
 mod closing;
 mod control;

@@ -11,6 +11,7 @@ use crate::script::wait_for;
 const SCHEMA_ID: u16 = 101;
 const CONTROL_RESPONSE: u16 = 1;
 const RECORDING_SIGNAL: u16 = 24;
+const CHALLENGE: u16 = 59;
 /// The archive's protocol: one that asks for the archive's id.
 const VERSION: i32 = (1 << 16) | (12 << 8);
 const OK: i32 = 0;
@@ -25,6 +26,7 @@ const SOURCE_IDENTITY: &[u8] = b"aeron:ipc";
 pub enum Asked {
     Replay = 6,
     Connect = 58,
+    ChallengeResponse = 60,
     Recording = 63,
     ArchiveId = 68,
 }
@@ -33,6 +35,26 @@ pub enum Asked {
 pub struct Request {
     correlation_id: i64,
     body: Vec<u8>,
+}
+
+impl Request {
+    /// A request to connect: where the answers are to go, and the credentials.
+    pub fn connect(&self) -> (String, i32, &[u8]) {
+        let stream_id = i32::from_le_bytes(*self.body[8..].first_chunk().unwrap());
+        let (channel, rest) = data(&self.body[16..]);
+        (String::from_utf8(channel.to_vec()).unwrap(), stream_id, data(rest).0)
+    }
+
+    /// A response to a challenge: the credentials.
+    pub fn challenge_response(&self) -> &[u8] {
+        data(&self.body[16..]).0
+    }
+}
+
+/// Bytes behind their length, and what follows.
+fn data(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (length, rest) = bytes.split_first_chunk().unwrap();
+    rest.split_at(u32::from_le_bytes(*length) as usize)
 }
 
 /// The archive's side of its control channel, for one client at a time.
@@ -67,15 +89,33 @@ impl PlayedArchive {
         .unwrap()
     }
 
+    /// The next request to connect, whose answers will arrive.
+    pub fn asked_to_connect(&mut self) -> Request {
+        let request = self.asked(Asked::Connect);
+        let (channel, stream_id, _) = request.connect();
+        self.responses = Some(self.aeron.add_exclusive_publication(&channel, stream_id).unwrap());
+        request
+    }
+
     /// Lets a client connect as far as to the question for the archive's id.
     pub fn connect_partly(&mut self) -> Request {
-        let request = self.asked(Asked::Connect);
-        let stream_id = i32::from_le_bytes(*request.body[8..].first_chunk().unwrap());
-        let length = u32::from_le_bytes(*request.body[16..].first_chunk().unwrap()) as usize;
-        let channel = std::str::from_utf8(&request.body[20..20 + length]).unwrap();
-        self.responses = Some(self.aeron.add_exclusive_publication(channel, stream_id).unwrap());
+        let request = self.asked_to_connect();
         self.answer(&request, 0);
         self.asked(Asked::ArchiveId)
+    }
+
+    /// Challenges a client.
+    pub fn challenge(&mut self, request: &Request, challenge: &[u8]) -> Request {
+        let mut message = header(CHALLENGE, 20);
+        for value in [CONTROL_SESSION, request.correlation_id] {
+            message.extend_from_slice(&value.to_le_bytes());
+        }
+        for value in [VERSION, challenge.len() as i32] {
+            message.extend_from_slice(&value.to_le_bytes());
+        }
+        message.extend_from_slice(challenge);
+        self.send(&message);
+        self.asked(Asked::ChallengeResponse)
     }
 
     /// Lets a client connect.
