@@ -127,6 +127,8 @@ impl Replica {
     }
 
     fn on_service_message(&mut self, cluster: &Cluster, timestamp: i64, message: &[u8]) {
+        // Of a service that is deterministic there is never an alarm, whatever happens to its members.
+        assert_eq!(cluster.divergence(), None);
         self.apply(cluster, Event::ServiceMessage { content: message }, timestamp, &[]);
         if let Some((sender, number)) = message.split_first()
             && let Some(number) = number.first_chunk()
@@ -154,6 +156,7 @@ impl ClusteredService for Replica {
                 let message = snapshot.read_message(cluster)?;
                 message.ok_or_else(|| ServiceError::from("the snapshot ended early"))
             })?;
+            cluster.resume_service_messages(loaded.offered)?;
             *self.state() = loaded;
         }
         self.tell(cluster, "start");

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use super::agent::Parts;
 use super::conclude::Concluded;
-use super::{ClusteredService, Context};
+use super::{ClusteredService, Context, Settings};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a container ended, when nothing went wrong in it.
@@ -30,6 +30,7 @@ pub enum Termination {
 pub struct ClusteredServiceContainer {
     thread: Option<JoinHandle<Result<Termination>>>,
     closer: Closer,
+    settings: Arc<Settings>,
 }
 
 /// Closes a container from anywhere: from a signal's handler thread, or from a thread that does not own it.
@@ -55,6 +56,10 @@ impl Prepared {
     pub(super) fn new(context: Context) -> Result<Self> {
         let closer = Closer { close_requested: Arc::new(AtomicBool::new(false)) };
         Ok(Prepared { concluded: context.conclude()?, closer })
+    }
+
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.concluded.settings)
     }
 
     /// Connects to the consensus module and goes on with `start`, which is told the service's name. A failure is recorded,
@@ -93,14 +98,19 @@ impl ClusteredServiceContainer {
         make_service: impl FnOnce() -> S + Send + 'static,
     ) -> Result<Self> {
         let prepared = Prepared::new(context)?;
-        let closer = prepared.closer.clone();
+        let (closer, settings) = (prepared.closer.clone(), prepared.settings());
         let thread = prepared.start(|parts, name| {
             std::thread::Builder::new()
                 .name(name)
                 .spawn(move || parts.run(make_service))
                 .map_err(|error| Error::from(error).context("cannot start the container's thread"))
         })?;
-        Ok(ClusteredServiceContainer { thread: Some(thread), closer })
+        Ok(ClusteredServiceContainer { thread: Some(thread), closer, settings })
+    }
+
+    /// The settings as they came out. Mirrors `ClusteredServiceContainer.context`.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Something to close this container with, from anywhere.

@@ -1,9 +1,11 @@
 //! The container without a thread of its own.
 
+use std::sync::Arc;
+
 use super::agent::Agent;
 use super::container::Prepared;
 use super::stop::Stop;
-use super::{Closer, ClusteredService, Context, Termination};
+use super::{Closer, ClusteredService, Context, Settings, Termination};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What [`ClusteredServiceAgent::do_work`] did.
@@ -25,6 +27,7 @@ pub enum Work {
 pub struct ClusteredServiceAgent<S: ClusteredService> {
     agent: Option<Agent<S>>,
     closer: Closer,
+    settings: Arc<Settings>,
 }
 
 impl<S: ClusteredService> ClusteredServiceAgent<S> {
@@ -36,9 +39,9 @@ impl<S: ClusteredService> ClusteredServiceAgent<S> {
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         let prepared = Prepared::new(context)?;
-        let closer = prepared.closer.clone();
+        let (closer, settings) = (prepared.closer.clone(), prepared.settings());
         let agent = prepared.start(|parts, _| Ok(Agent::new(parts, service)))?;
-        Ok(ClusteredServiceAgent { agent: Some(agent), closer })
+        Ok(ClusteredServiceAgent { agent: Some(agent), closer, settings })
     }
 
     /// Runs one duty cycle.
@@ -69,6 +72,11 @@ impl<S: ClusteredService> ClusteredServiceAgent<S> {
     /// What went wrong while it ended.
     pub fn close(mut self) -> Result<Termination> {
         self.end(Stop::Closed)
+    }
+
+    /// The settings as they came out.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Something to close this service with, from anywhere: the next [`do_work`](Self::do_work) ends it.

@@ -8,8 +8,9 @@ use aeron_cluster::service::{
     ClientSession, Cluster, ClusteredService, Context, Divergence, FailurePolicy, Role, ServiceError, SnapshotImage,
     SnapshotPublication, SnapshotReader, SnapshotWriter, Termination,
 };
-use aeron_cluster::testing::{PATIENCE, Part, TestCluster};
+use aeron_cluster::testing::{PATIENCE, Part, Place, TestCluster};
 
+use crate::client::Client;
 use crate::messages::{action, message};
 use crate::probe::Probe;
 use crate::script::{Log, Recovery, Script, Stage};
@@ -196,4 +197,56 @@ fn after_a_snapshot_the_messages_go_on_where_it_was_taken() {
     assert_eq!(rig.service(3, "after"), None);
     assert_eq!(rig.service(4, "not ours").map(|divergence| divergence.number), Some(4));
     assert_eq!(rig.script.container.close().unwrap(), Termination::Closed);
+}
+
+/// Sends something else on each member.
+struct Apart {
+    member: usize,
+    found: Sender<(usize, Option<Divergence>)>,
+}
+
+impl ClusteredService for Apart {
+    fn on_start(&mut self, _: &Cluster, _: Option<&mut SnapshotImage>) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
+    fn on_session_message(
+        &mut self,
+        cluster: &Cluster,
+        session: Option<&ClientSession>,
+        _: i64,
+        _: &[u8],
+        _: &Header<'_>,
+    ) {
+        if session.is_none() {
+            self.found.send((self.member, cluster.divergence())).unwrap();
+            return;
+        }
+        let message = format!("from member {}", self.member);
+        while cluster.offer(message.as_bytes()).is_err() {
+            cluster.idle(0).unwrap();
+        }
+    }
+
+    fn on_take_snapshot(&mut self, _: &Cluster, _: &mut SnapshotPublication) -> Result<(), ServiceError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn followers_notice_that_their_leader_is_another() {
+    const MEMBERS: usize = 3;
+    let (sender, found) = channel();
+    let service = move |place: &Place| Apart { member: place.member(), found: sender.clone() };
+    let mut cluster = TestCluster::builder().members(MEMBERS).service(service).start().unwrap();
+    let leader = cluster.wait_for_leader().unwrap();
+    let mut client = Client::connect(&cluster);
+    client.send("to all members");
+    for _ in 0..MEMBERS {
+        let (member, divergence) = found.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(divergence.is_some(), member != leader, "member {member} of leader {leader}: {divergence:?}");
+    }
+    let follower = (leader + 1) % MEMBERS;
+    let errors = cluster.cluster_tool(follower, &["errors"]).unwrap();
+    assert!(errors.contains("the members diverge: message 1 of this service"), "{errors}");
 }

@@ -10,7 +10,7 @@ use aeron_cluster::service::{
 };
 use aeron_cluster::testing::PATIENCE;
 
-use crate::messages::{message, terminate_at};
+use crate::messages::{message, open_on, terminate_at};
 use crate::probe::{Event, Events, Fail, Probe};
 use crate::script::{Recovery, Script, Stage};
 
@@ -85,6 +85,35 @@ fn a_container_that_is_closed_runs_no_hook() {
 }
 
 #[test]
+fn a_session_says_who_the_client_is_and_where() {
+    let (sender, seen) = told();
+    let mut script = start(
+        |context| context.is_responding_service(false),
+        |_| {},
+        move |cluster| {
+            let sessions = cluster.client_sessions().map(|session| {
+                assert!(!session.is_closing());
+                assert_eq!(cluster.client_session(session.id()).map(ClientSession::id), Some(session.id()));
+                let place = (session.response_channel().to_owned(), session.response_stream_id());
+                (session.id(), place, session.encoded_principal().to_vec())
+            });
+            sender.send(sessions.collect::<Vec<_>>()).unwrap();
+            assert!(cluster.client_session(4).is_none());
+        },
+    );
+    let mut log = script.log(0);
+    script.join(&log, Role::Follower);
+    for (id, channel) in [(9, "aeron:ipc?alias=nine"), (3, "aeron:ipc?alias=three")] {
+        script.append(&mut log, &open_on(id, channel));
+    }
+    script.append(&mut log, &message(3, 9, ""));
+    let expected = |id, channel: &str| (id, (channel.to_owned(), 102), Vec::new());
+    let sessions = seen.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(sessions, [expected(3, "aeron:ipc?alias=three"), expected(9, "aeron:ipc?alias=nine")]);
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+#[test]
 fn a_callback_that_waits_can_run_the_background_work_which_must_not_send() {
     let (sender, seen) = told();
     let mut script = start(
@@ -129,6 +158,8 @@ fn the_settings_are_there_to_be_read_as_they_came_out() {
         |_| {},
     );
     assert_eq!(settings.recv().unwrap(), (7, "clustered-service-0-0".to_owned()));
+    let settings = script.container.settings();
+    assert_eq!((settings.log_fragment_limit(), settings.service_name()), (7, "clustered-service-0-0"));
     assert_eq!(script.container.close().unwrap(), Termination::Closed);
 }
 
