@@ -102,6 +102,8 @@ impl Node {
             ("aeron.cluster.log.channel", "aeron:udp?term-length=512k"),
             ("aeron.cluster.startup.canvass.timeout", "8s"),
             ("aeron.cluster.leader.heartbeat.timeout", "4s"),
+            // A client on a loaded machine may be silent for longer than the default of ten seconds.
+            ("aeron.cluster.session.timeout", "30s"),
             ("aeron.archive.control.channel", "aeron:ipc"),
         ]);
         properties.push(pair("aeron.dir", self.aeron_dir().display()));
