@@ -92,6 +92,13 @@ impl Client {
         }
     }
 
+    /// Sends a number of long messages, which fill segments of the archive.
+    pub fn fill(&mut self, count: usize) {
+        for _ in 0..count {
+            self.client.send(Command::Note(&[7; 7_000]));
+        }
+    }
+
     /// Sends one message after the other until one is answered: a leader is there, and the session goes on.
     pub fn settle(&mut self) {
         loop {
