@@ -9,6 +9,37 @@
 //!
 //! An archive that went away is [`NotConnected`](crate::ErrorKind::NotConnected): the [`Archive`] is of no more use then, and a
 //! new one is connected. An archive whose disk is full is [`StorageSpace`](crate::ErrorKind::StorageSpace).
+//!
+//! # Handlers cannot call the archive
+//!
+//! What a [`Context`] or a [`PersistentSubscription`] is given is called while C works for the connection, which is borrowed mutably
+//! meanwhile: C would find its own lock open, and work with what it is working with. So this compiles without the line that is marked, and
+//! not with it. (An archive in a `Mutex` is locked by whoever calls it; a handler that locks it too waits for itself.)
+//!
+//! ```
+//! # use aeron_cluster::archive::{Archive, Context};
+//! fn listens(context: Context, mut archive: Archive) -> Context {
+//!     let context = context.on_recording_signal(|signal| println!("{signal:?}"));
+//!     let _ = archive.list_recordings(0, 1);
+//!     context
+//! }
+//! ```
+//! ```compile_fail,E0277
+//! # use aeron_cluster::archive::{Archive, Context};
+//! fn calls(context: Context, mut archive: Archive) -> Context {
+//!     context.on_recording_signal(move |_| {
+//!         let _ = archive.list_recordings(0, 1); // this
+//!     })
+//! }
+//! ```
+//! ```compile_fail,E0277
+//! # use aeron_cluster::archive::{Archive, Context};
+//! fn shares(context: Context, archive: std::rc::Rc<std::cell::RefCell<Archive>>) -> Context {
+//!     context.on_recording_signal(move |_| {
+//!         let _ = archive.borrow_mut().list_recordings(0, 1); // this
+//!     })
+//! }
+//! ```
 #![allow(unsafe_code)]
 
 mod callbacks;

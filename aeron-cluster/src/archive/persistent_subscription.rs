@@ -18,6 +18,8 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// It has a connection to the archive of its own, which it makes, and makes again, as it is polled. Its four counters show what it does. It may be
 /// moved to another thread but not shared.
+///
+/// On a client without a conductor thread, a poll has the client's turn: its handlers must not wait for the client, by adding a publication for one.
 pub struct PersistentSubscription {
     // In the order in which they must end: C's context closes with the subscription.
     live: Live,

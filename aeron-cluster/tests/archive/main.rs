@@ -3,6 +3,7 @@
 #![cfg(feature = "testing")]
 
 mod connecting;
+mod endings;
 mod merging;
 mod node;
 mod persistent;
@@ -287,7 +288,7 @@ fn an_archive_that_is_killed_is_not_connected() {
 /// Everything that waits for the archive must end when the driver does.
 #[test]
 fn a_driver_that_dies_ends_what_waits() {
-    let Node { aeron, mut archive, driver, ports: _ports, _memory, _disk } = Node::start();
+    let Node { aeron, mut archive, driver, ports: _ports, _memory, _disk, .. } = Node::start();
     let context = Context::new(&aeron)
         .control_request_channel("aeron:ipc")
         .control_response_channel("aeron:ipc")

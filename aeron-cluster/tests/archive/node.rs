@@ -1,5 +1,6 @@
 //! An archive and a media driver to test with.
 
+use std::process::Command;
 use std::time::Duration;
 
 use aeron_cluster::aeron::Aeron;
@@ -13,6 +14,7 @@ pub struct Node {
     pub archive: Process,
     pub driver: MediaDriver,
     pub ports: PortBlock,
+    command: Command,
     pub _memory: WorkDir,
     pub _disk: WorkDir,
 }
@@ -53,13 +55,18 @@ impl Node {
             ("aeron.archive.idle.strategy", "org.agrona.concurrent.BackoffIdleStrategy"),
         ];
         properties.extend_from_slice(more);
-        let archive =
-            Process::spawn("archive", &java.command("io.aeron.archive.Archive", properties)).expect("archive");
+        let command = java.command("io.aeron.archive.Archive", properties);
+        let archive = Process::spawn("archive", &command).expect("archive");
         let aeron = Aeron::connect(
             aeron_cluster::aeron::Context::new().dir(driver.dir()).driver_timeout(Duration::from_secs(2)),
         )
         .expect("client");
-        Node { aeron, archive, driver, ports, _memory: memory, _disk: disk }
+        Node { aeron, archive, driver, ports, command, _memory: memory, _disk: disk }
+    }
+
+    /// Starts the archive again, which has ended, on what it left.
+    pub fn restart_archive(&mut self) {
+        self.archive = Process::spawn("archive", &self.command).expect("archive");
     }
 
     /// As a service container connects: through shared memory.
