@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::aeron::{self, Aeron, FragmentAssembler, OfferError};
-use aeron_cluster::archive::{Archive, Context, RecordingDescriptor, ReplayParams, SourceLocation};
+use aeron_cluster::archive::{Archive, Context, RecordingDescriptor, ReplayParams};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 
@@ -68,7 +68,7 @@ fn main() -> Result<()> {
     let (id, session, start) = (recording.recording_id, recording.session_id, recording.start_position);
     println!("recording {id}: session {session} stream {} from {start} to {end}", recording.stream_id);
     let begin = Instant::now();
-    replay(args, &aeron, &mut archive, &recording)?;
+    replay(args, &mut archive, &recording)?;
     let rate = args.messages as f64 / begin.elapsed().as_secs_f64();
     println!("replayed {} messages, all as they were sent, {rate:.0} messages/s", args.messages);
     Ok(())
@@ -83,11 +83,8 @@ fn message(args: &Args, number: u64) -> Vec<u8> {
 
 /// Sends the messages and waits until the archive has them all.
 fn record(args: &Args, aeron: &Aeron, archive: &mut Archive) -> Result<RecordingDescriptor> {
-    let mut publication = aeron.add_exclusive_publication(&args.channel, args.stream)?;
+    let mut publication = archive.add_recorded_exclusive_publication(&args.channel, args.stream)?;
     let session_id = publication.session_id();
-    let separator = if args.channel.contains('?') { '|' } else { '?' };
-    let recorded = format!("{}{separator}session-id={session_id}", args.channel);
-    let subscription_id = archive.start_recording(&recorded, args.stream, SourceLocation::Local, false)?;
     let counter = awaited("the recording to start", || archive.recording_counter(session_id))?;
     let recording_id = archive.recording_id(counter).context("the recording has ended already")?;
     for number in 0..args.messages {
@@ -102,14 +99,13 @@ fn record(args: &Args, aeron: &Aeron, archive: &mut Archive) -> Result<Recording
     let end = publication.position()?;
     let counters = aeron.counters();
     awaited("the archive to record all", || counters.value(counter).filter(|position| *position >= end))?;
-    archive.stop_recording(subscription_id)?;
+    archive.stop_recording_exclusive_publication(&publication)?;
     archive.list_recording(recording_id)?.context("the archive does not know the recording")
 }
 
-fn replay(args: &Args, aeron: &Aeron, archive: &mut Archive, recording: &RecordingDescriptor) -> Result<()> {
-    let id = archive.start_replay(recording.recording_id, "aeron:ipc", args.replay_stream, &ReplayParams::new())?;
+fn replay(args: &Args, archive: &mut Archive, recording: &RecordingDescriptor) -> Result<()> {
     let mut subscription =
-        aeron.add_subscription(&format!("aeron:ipc?session-id={}", id as i32), args.replay_stream)?;
+        archive.replay(recording.recording_id, "aeron:ipc", args.replay_stream, &ReplayParams::new())?;
     let mut assembler = FragmentAssembler::new();
     let (mut next, mut wrong, mut progress) = (0, None, Instant::now());
     while next < args.messages {
