@@ -1,14 +1,14 @@
 //! Sends messages to a cluster whose service echoes them, verifies every echo, and tells how long the echoes took.
 //!
 //! A line of JSON on standard output is for programs; everything else is for people. The exit status is 1 if an echo was wrong, or
-//! if one was lost while no leader changed.
+//! if one was lost while neither leader nor session changed.
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::aeron::{Header, IdleStrategy, OfferError};
-use aeron_cluster::client::{AeronCluster, Context, EgressListener, State, StateChange};
+use aeron_cluster::client::{AeronCluster, Context, EgressListener, Reason, Reconnect, State, StateChange};
 use aeron_cluster::codec::{EventCode, NewLeaderEvent, SessionEvent};
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
@@ -26,7 +26,7 @@ use stop::StopFlag;
 const NUMBER: usize = size_of::<u64>();
 /// How often a client that has nothing else to send says that it is alive.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(1);
-/// How long echoes from before a leader change are waited for.
+/// How long echoes from before a change of leader or session are waited for.
 const LEADER_CHANGE_GRACE: Duration = Duration::from_secs(2);
 /// Latencies beyond this count as this.
 const LONGEST_LATENCY: Duration = Duration::from_secs(600);
@@ -68,6 +68,18 @@ struct Args {
     #[arg(long, value_enum, default_value_t = Idle::Yield)]
     idle: Idle,
 
+    /// Send over a publication that others of the same Aeron client may share, instead of one of its own.
+    #[arg(long)]
+    shared_ingress: bool,
+
+    /// A name that the cluster's counters show.
+    #[arg(long, value_name = "NAME", default_value = "cluster_client")]
+    client_name: String,
+
+    /// Open a new session when one is lost, and go on; what the lost one left unanswered counts as lost.
+    #[arg(long)]
+    reconnect: bool,
+
     /// How long connecting may take, and how long an echo, in seconds.
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
@@ -79,8 +91,13 @@ impl Args {
             .aeron_dir(&self.aeron_dir)
             .ingress_channel(self.ingress_channel.as_deref().unwrap_or("aeron:udp"))
             .egress_channel(&self.egress_channel)
-            .client_name("cluster_client")
+            .client_name(&self.client_name)
+            .is_ingress_exclusive(!self.shared_ingress)
+            .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .message_timeout(self.timeout());
+        if self.reconnect {
+            context = context.reconnect(Reconnect::new());
+        }
         if let Some(endpoints) = &self.ingress_endpoints {
             context = context.ingress_endpoints(endpoints);
         }
@@ -116,6 +133,7 @@ struct Echoes {
     received: u64,
     bad: u64,
     leader_changes: u64,
+    new_sessions: u64,
     /// When the last echo of an old leader came, until the first of a new one does.
     last_of_old_leader: Option<Instant>,
     last_echo: Instant,
@@ -134,6 +152,7 @@ impl Echoes {
             received: 0,
             bad: 0,
             leader_changes: 0,
+            new_sessions: 0,
             last_of_old_leader: None,
             last_echo: Instant::now(),
             expected: vec![0; length],
@@ -164,8 +183,13 @@ impl Echoes {
         self.sent() - self.received
     }
 
+    /// Whether the leader or the session has changed, so that messages may be lost.
+    fn was_interrupted(&self) -> bool {
+        self.leader_changes > 0 || self.new_sessions > 0
+    }
+
     fn is_failed(&self) -> bool {
-        self.bad > 0 || (self.lost() > 0 && self.leader_changes == 0)
+        self.bad > 0 || (self.lost() > 0 && !self.was_interrupted())
     }
 
     /// An echo is right if it is the message of its number, and that number was not yet passed.
@@ -215,6 +239,10 @@ impl EgressListener for Echoes {
 
     fn on_state_change(&mut self, change: &StateChange) {
         eprintln!("state: {change}");
+        if let Reason::NewSession { .. } = change.reason {
+            self.new_sessions += 1;
+            self.last_progress = Instant::now();
+        }
     }
 }
 
@@ -224,7 +252,6 @@ fn run(args: &Args, cluster: &mut AeronCluster, echoes: &mut Echoes, stop: &Stop
     let progress = progress_bar(args.messages);
     let mut message = vec![0; args.length as usize];
     let mut last_report = Instant::now();
-    let mut last_keep_alive = Instant::now();
     loop {
         let mut work = 0;
         if echoes.sent() < args.messages && echoes.outstanding() < args.window && !stop.is_set() {
@@ -241,11 +268,6 @@ fn run(args: &Args, cluster: &mut AeronCluster, echoes: &mut Echoes, stop: &Stop
             progress.set_position(echoes.received);
         }
         if work == 0 {
-            if now - last_keep_alive >= KEEP_ALIVE_INTERVAL {
-                last_keep_alive = now;
-                // A refusal shows in the client's state; the next one is due in a second.
-                let _ = cluster.send_keep_alive();
-            }
             if is_given_up(args, cluster, echoes, now, stop) {
                 break;
             }
@@ -274,14 +296,14 @@ fn send(cluster: &mut AeronCluster, echoes: &mut Echoes, message: &[u8]) -> Resu
     }
 }
 
-/// Whether echoes have failed to come for so long that they will not. Those from before a leader change are written off, and
-/// sending goes on.
+/// Whether echoes have failed to come for so long that they will not. Those from before a change of leader or session are
+/// written off, and sending goes on.
 fn is_given_up(args: &Args, cluster: &AeronCluster, echoes: &mut Echoes, now: Instant, stop: &StopFlag) -> bool {
     if cluster.state() != State::Connected || echoes.outstanding() == 0 {
         return false;
     }
     let quiet = now.saturating_duration_since(echoes.last_progress);
-    if echoes.leader_changes > 0 && quiet >= LEADER_CHANGE_GRACE {
+    if echoes.was_interrupted() && quiet >= LEADER_CHANGE_GRACE {
         echoes.written_off = echoes.sent();
         return stop.is_set() || echoes.sent() == args.messages;
     }

@@ -38,6 +38,9 @@ fn help_explains_every_flag() {
         "--messages <N>",
         "--length <L>",
         "--window <W>",
+        "--shared-ingress",
+        "--client-name <NAME>",
+        "--reconnect",
     ] {
         assert!(text.contains(flag), "{flag} is not in {text}");
     }
@@ -60,7 +63,8 @@ fn every_echo_is_verified_and_reported() {
     assert!(quantiles[0] > 0. && quantiles.is_sorted(), "{report}");
 
     let channel = format!("aeron:udp?endpoint={}", endpoints.trim_start_matches("0="));
-    let mut client_b = client(&cluster, &["--ingress-channel", &channel, "--messages", "300", "--length", "5000"]);
+    let mut client_b =
+        client(&cluster, &["--ingress-channel", &channel, "--messages", "300", "--length", "5000", "--shared-ingress"]);
     client_b.wait_for_success(PATIENCE).unwrap();
     assert_eq!(number(&json(&client_b), "received"), 300.);
 }
