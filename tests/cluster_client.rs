@@ -122,3 +122,23 @@ fn a_change_of_leader_is_no_failure() {
     assert!(number(&report, "received") > 0. && number(&report, "bad") == 0., "{report}");
     assert!(client.lines().iter().any(|line| line.contains("leader changes 1")), "{:?}", client.lines());
 }
+
+#[test]
+fn a_client_that_reconnects_goes_on_with_a_cluster_that_was_started_anew() {
+    let java = java_programs();
+    let (mut cluster, mut service) = started(&java, "EchoService");
+    let endpoints = cluster.ingress_endpoints();
+    let flags = ["--ingress-endpoints", &endpoints, "--messages", "1000000000", "--window", "16", "--reconnect"];
+    let mut client = client(&cluster, &flags);
+    client.wait_for_line("session ", PATIENCE).unwrap();
+    cluster.kill(0, Part::ConsensusModule);
+    service.kill();
+    client.wait_for_line("CONNECTED -> AWAIT_NEW_LEADER", PATIENCE).unwrap();
+    cluster.start_part(0, Part::ConsensusModule).unwrap();
+    let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
+    // The cluster keeps the session if it is back soon enough; else the client opens a new one.
+    client.wait_for_line("-> CONNECTED", PATIENCE).unwrap();
+    assert!(client.stop().unwrap().success(), "{:?}", client.lines());
+    let report = json(&client);
+    assert!(number(&report, "received") > 0. && number(&report, "bad") == 0., "{report}");
+}
