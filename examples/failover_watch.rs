@@ -94,9 +94,15 @@ impl Watch {
         println!("{:8.3} s  {what}", self.start.elapsed().as_secs_f64());
     }
 
+    /// How many answers are on their way, as far as can be known.
+    fn awaited(&self) -> usize {
+        self.requests.unanswered_count() - self.requests.in_doubt_count()
+    }
+
     /// Tells once that answers are late.
     fn look_for_pause(&mut self, now: Instant) {
-        if !self.is_paused && self.requests.unanswered_count() > 0 && now - self.last_answer > PAUSE {
+        let oldest = self.requests.unanswered().nth(self.requests.in_doubt_count());
+        if !self.is_paused && oldest.is_some_and(|(_, sent_at)| now - *sent_at > PAUSE) {
             self.is_paused = true;
             self.say(format_args!("no answers for {PAUSE:?}"));
         }
@@ -104,15 +110,15 @@ impl Watch {
 
     fn interrupted(&mut self) {
         self.requests.interrupted();
-        let in_doubt = self.requests.in_doubt().count();
+        let in_doubt = self.requests.in_doubt_count();
         self.say(format_args!("{in_doubt} requests in doubt: lost, or done without an answer"));
     }
 
     fn report(&self) {
         println!(
-            "{{\"answered\":{},\"unanswered\":{},\"leader_changes\":{},\"new_sessions\":{},\"longest_pause_ms\":{}}}",
+            "{{\"answered\":{},\"in_doubt\":{},\"leader_changes\":{},\"new_sessions\":{},\"longest_pause_ms\":{}}}",
             self.answered,
-            self.requests.unanswered_count(),
+            self.requests.in_doubt_count(),
             self.leader_changes,
             self.new_sessions,
             self.longest_pause.as_millis()
@@ -164,7 +170,7 @@ fn watch(args: &Args, cluster: &mut AeronCluster, watch: &mut Watch, stop: &Stop
             stopped_at = Some(now);
         }
         if let Some(stopped_at) = stopped_at {
-            if watch.requests.unanswered_count() == 0 || now - stopped_at > LAST_ANSWERS {
+            if watch.awaited() == 0 || now - stopped_at > LAST_ANSWERS {
                 return Ok(());
             }
         } else if now >= next {

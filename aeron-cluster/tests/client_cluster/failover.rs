@@ -56,7 +56,7 @@ impl EgressListener for Ledger {
 impl Ledger {
     /// Sends while the window allows it, and polls. What is in doubt takes no room in the window.
     fn work(&mut self, client: &mut AeronCluster) {
-        let waited_for = self.requests.unanswered_count() - self.requests.in_doubt().count();
+        let waited_for = self.requests.unanswered_count() - self.requests.in_doubt_count();
         if waited_for < WINDOW {
             match client.offer(&self.requests.next_number().to_le_bytes()) {
                 Ok(_) => {
