@@ -5,7 +5,7 @@ use std::process::Command;
 use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster};
 
 mod support;
-use support::{client_on, java_programs, json, number, program};
+use support::{client_on, echo_service, java_programs, json, number, program};
 
 fn started(java: &Java, service: &str) -> (TestCluster, Process) {
     let mut cluster = TestCluster::builder().start().unwrap();
@@ -125,17 +125,16 @@ fn a_change_of_leader_is_no_failure() {
 
 #[test]
 fn a_client_that_reconnects_goes_on_with_a_cluster_that_was_started_anew() {
-    let java = java_programs();
-    let (mut cluster, mut service) = started(&java, "EchoService");
+    let mut cluster = TestCluster::builder().program(echo_service()).start().unwrap();
     let endpoints = cluster.ingress_endpoints();
     let flags = ["--ingress-endpoints", &endpoints, "--messages", "1000000000", "--window", "16", "--reconnect"];
     let mut client = client(&cluster, &flags);
     client.wait_for_line("session ", PATIENCE).unwrap();
     cluster.kill(0, Part::ConsensusModule);
-    service.kill();
+    cluster.kill_service(0, 0).unwrap();
     client.wait_for_line("CONNECTED -> AWAIT_NEW_LEADER", PATIENCE).unwrap();
     cluster.start_part(0, Part::ConsensusModule).unwrap();
-    let _service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
+    cluster.start_service(0, 0).unwrap();
     // The cluster keeps the session if it is back soon enough; else the client opens a new one.
     client.wait_for_line("-> CONNECTED", PATIENCE).unwrap();
     assert!(client.stop().unwrap().success(), "{:?}", client.lines());

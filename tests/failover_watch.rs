@@ -5,21 +5,11 @@ use std::process::Command;
 use aeron_cluster::testing::{PATIENCE, Process, TestCluster};
 
 mod support;
-use support::{number, program};
+use support::{echo_service, number, program};
 
 #[test]
 fn one_session_is_kept_when_the_leader_is_killed_and_what_happened_is_told() {
-    let echo = program("echo_service");
-    let mut cluster = TestCluster::builder()
-        .members(3)
-        .program(move |place| {
-            let mut command = Command::new(&echo);
-            command.arg("--aeron-dir").arg(place.aeron_dir());
-            command.arg("--cluster-dir").arg(place.cluster_dir());
-            command
-        })
-        .start()
-        .unwrap();
+    let mut cluster = TestCluster::builder().members(3).program(echo_service()).start().unwrap();
     let leader = cluster.wait_for_leader().unwrap();
     let mut command = Command::new(program("failover_watch"));
     command.arg("--aeron-dir").arg(cluster.aeron_dir((leader + 1) % 3));

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use aeron_cluster::testing::{PATIENCE, Process, TestCluster};
+use aeron_cluster::testing::{PATIENCE, Place, Process, TestCluster};
 
 #[path = "../../aeron-cluster/tests/support/mod.rs"]
 mod cluster;
@@ -17,6 +17,16 @@ pub fn program(name: &str) -> PathBuf {
     let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
     assert!(program.exists(), "{} is missing: run cargo build --examples before this test alone", program.display());
     program
+}
+
+/// Runs `echo_service` as a service of a member.
+pub fn echo_service() -> impl Fn(&Place) -> Command + Send + Sync + 'static {
+    let echo = program("echo_service");
+    move |place| {
+        let mut command = Command::new(&echo);
+        command.arg("--aeron-dir").arg(place.aeron_dir()).arg("--cluster-dir").arg(place.cluster_dir());
+        command
+    }
 }
 
 /// Starts `cluster_client` on the media driver of a member.
