@@ -1,8 +1,6 @@
 //! The cluster client allocates nothing per message once it is warm.
 #![cfg(feature = "testing")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
@@ -12,36 +10,9 @@ use aeron_cluster::codec::{EventCode, IngressEvent, SessionEvent, SessionMessage
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{PATIENCE, WorkDir};
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// The system's allocator, which counts what each thread asks for.
-struct Counting;
-
-// SAFETY: every call is passed on to the system's allocator as it came; counting allocates nothing, because the counter is
-// initialised at compile time and needs no destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`, which is the system's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above; the pointer came from the system's allocator.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+#[path = "support/allocations.rs"]
+mod allocations;
+use allocations::allocations;
 
 const IPC: &str = "aeron:ipc?term-length=64k";
 
@@ -103,7 +74,7 @@ fn messages_cost_no_allocation() {
     for round in 0..2_000 {
         // The buffers of both assemblers grow to the longest message in the first rounds.
         if round == 100 {
-            before = ALLOCATIONS.get();
+            before = allocations();
         }
         let payload = &long[32..];
         until("room for a message", || client.offer(&payload[..64]).ok());
@@ -128,5 +99,5 @@ fn messages_cost_no_allocation() {
             (taken == 4).then_some(())
         });
     }
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(allocations() - before, 0);
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 
 use aeron_sys as sys;
@@ -14,22 +15,26 @@ use aeron_sys as sys;
 #[must_use = "a claim that is dropped is aborted: commit it"]
 #[derive(Debug)]
 pub struct BufferClaim<'p> {
-    target: Target<'p>,
+    /// What is to be written. Without a frame behind it where the memory is scratch: then C has nothing to settle.
+    claim: sys::aeron_buffer_claim_t,
     /// How much of the claim's start is written already and hidden: the length of a session header, or 0.
     hidden: usize,
     position: i64,
+    scratch: Option<Scratch<'p>>,
+    scope: PhantomData<&'p mut [u8]>,
 }
 
+/// Memory that nobody receives: what a follower writes its responses to. It goes back home to be used again.
 #[derive(Debug)]
-enum Target<'p> {
-    Log(sys::aeron_buffer_claim_t, PhantomData<&'p mut [u8]>),
-    /// Memory that nobody receives: what a follower writes its responses to. It goes back home to be used again.
-    Scratch {
-        memory: Vec<u8>,
-        home: &'p RefCell<Vec<u8>>,
-    },
-    /// Nothing: it was committed.
-    Settled,
+struct Scratch<'p> {
+    memory: Vec<u8>,
+    home: &'p RefCell<Vec<u8>>,
+}
+
+impl Drop for Scratch<'_> {
+    fn drop(&mut self) {
+        self.home.replace(std::mem::take(&mut self.memory));
+    }
 }
 
 impl<'p> BufferClaim<'p> {
@@ -37,8 +42,9 @@ impl<'p> BufferClaim<'p> {
     ///
     /// `raw` must come from a successful try_claim on a publication that is borrowed for `'p`, whose log buffer
     /// therefore stays mapped.
+    #[inline]
     pub(crate) unsafe fn from_raw(raw: sys::aeron_buffer_claim_t, position: i64) -> Self {
-        BufferClaim { target: Target::Log(raw, PhantomData), hidden: 0, position }
+        BufferClaim { claim: raw, hidden: 0, position, scratch: None, scope: PhantomData }
     }
 
     /// A claim of `length` zeroes on memory that is never sent, borrowed from `home` until the claim is gone.
@@ -46,7 +52,8 @@ impl<'p> BufferClaim<'p> {
         let mut memory = home.take();
         memory.clear();
         memory.resize(length, 0);
-        BufferClaim { target: Target::Scratch { memory, home }, hidden: 0, position }
+        let claim = sys::aeron_buffer_claim_t { frame_header: std::ptr::null_mut(), data: memory.as_mut_ptr(), length };
+        BufferClaim { claim, hidden: 0, position, scratch: Some(Scratch { memory, home }), scope: PhantomData }
     }
 
     /// The position that the stream has after this message.
@@ -65,6 +72,7 @@ impl<'p> BufferClaim<'p> {
     }
 
     /// The same claim with `start` written to its first bytes, which no longer show in the slice.
+    #[inline]
     pub(crate) fn with_hidden_start(mut self, start: &[u8]) -> Self {
         if let Some(target) = self.get_mut(..start.len()) {
             target.copy_from_slice(start);
@@ -74,14 +82,17 @@ impl<'p> BufferClaim<'p> {
     }
 
     /// Sends the message. Returns the position after it.
+    #[inline]
     pub fn commit(self) -> i64 {
-        let mut claim = self;
-        if let Target::Log(raw, _) = &mut claim.target {
-            // SAFETY: the claim is open: it is settled here or in `drop`, once (aeronc.h).
-            unsafe { sys::aeron_buffer_claim_commit(raw) };
-            claim.target = Target::Settled;
-        }
-        claim.position
+        // A copy for C: what C never sees can stay in registers.
+        let mut raw = self.claim;
+        // SAFETY: the claim is open: it is settled here or in `drop`, once (aeronc.h). One on scratch memory has no frame, and
+        // C does nothing.
+        unsafe { sys::aeron_buffer_claim_commit(&mut raw) };
+        // Not dropped, which would abort it.
+        let mut settled = ManuallyDrop::new(self);
+        drop(settled.scratch.take());
+        settled.position
     }
 
     /// Gives the space back as padding. The same as dropping the claim.
@@ -89,42 +100,29 @@ impl<'p> BufferClaim<'p> {
 }
 
 impl Drop for BufferClaim<'_> {
+    #[inline]
     fn drop(&mut self) {
-        match &mut self.target {
-            Target::Log(claim, _) => {
-                // SAFETY: as in `commit`.
-                unsafe { sys::aeron_buffer_claim_abort(claim) };
-            }
-            Target::Scratch { memory, home } => {
-                home.replace(std::mem::take(memory));
-            }
-            Target::Settled => {}
-        }
+        let mut raw = self.claim;
+        // SAFETY: as in `commit`.
+        unsafe { sys::aeron_buffer_claim_abort(&mut raw) };
     }
 }
 
 impl Deref for BufferClaim<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
-        let whole: &[u8] = match &self.target {
-            // SAFETY: data and length of an open claim denote a mapped range that only this claim touches.
-            Target::Log(claim, _) => unsafe { std::slice::from_raw_parts(claim.data, claim.length) },
-            Target::Scratch { memory, .. } => memory,
-            Target::Settled => &[],
-        };
-        &whole[self.hidden..]
+        // SAFETY: data and length of an open claim denote a mapped range, or the scratch memory, that only this claim touches; what
+        // is hidden lies within it.
+        unsafe { std::slice::from_raw_parts(self.claim.data.add(self.hidden), self.claim.length - self.hidden) }
     }
 }
 
 impl DerefMut for BufferClaim<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        let whole: &mut [u8] = match &mut self.target {
-            // SAFETY: as in `deref`, and `self` is borrowed exclusively.
-            Target::Log(claim, _) => unsafe { std::slice::from_raw_parts_mut(claim.data, claim.length) },
-            Target::Scratch { memory, .. } => memory,
-            Target::Settled => &mut [],
-        };
-        &mut whole[self.hidden..]
+        // SAFETY: as in `deref`, and `self` is borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.claim.data.add(self.hidden), self.claim.length - self.hidden) }
     }
 }

@@ -56,18 +56,25 @@ pub struct Header<'a> {
 
 #[derive(Debug, Clone, Copy)]
 enum Source {
-    Native(*mut sys::aeron_header_t),
-    Values { values: HeaderValues, image_correlation_id: Option<i64> },
+    Native {
+        raw: *mut sys::aeron_header_t,
+        /// Every message is asked for them: known, they cost no call.
+        flags: u8,
+    },
+    Values {
+        values: HeaderValues,
+        image_correlation_id: Option<i64>,
+    },
 }
 
 impl Header<'_> {
     /// # Safety
     ///
     /// `raw` must be the header that the C client passed to a fragment handler, and the result must not outlive that
-    /// call.
+    /// call. `flags` are those of its frame.
     #[inline]
-    pub(crate) unsafe fn from_raw(raw: *mut sys::aeron_header_t) -> Self {
-        Header { source: Source::Native(raw), scope: PhantomData }
+    pub(crate) unsafe fn from_raw(raw: *mut sys::aeron_header_t, flags: u8) -> Self {
+        Header { source: Source::Native { raw, flags }, scope: PhantomData }
     }
 
     /// A header made of values: of an assembled message, or in a test.
@@ -81,7 +88,7 @@ impl Header<'_> {
     pub fn position(&self) -> i64 {
         match &self.source {
             // SAFETY: the header lives for the callback that this view is bound to (aeronc.h, aeron_header_position).
-            Source::Native(raw) => unsafe { sys::aeron_header_position(*raw) },
+            Source::Native { raw, .. } => unsafe { sys::aeron_header_position(*raw) },
             Source::Values { values, .. } => values.position,
         }
     }
@@ -95,7 +102,7 @@ impl Header<'_> {
     #[inline]
     pub fn flags(&self) -> FrameFlags {
         match &self.source {
-            Source::Native(raw) => FrameFlags(read_frame(*raw).frame.flags),
+            Source::Native { flags, .. } => FrameFlags(*flags),
             Source::Values { values, .. } => FrameFlags(values.flags),
         }
     }
@@ -144,7 +151,7 @@ impl Header<'_> {
     /// `None` for a message that came from no image.
     pub fn image_correlation_id(&self) -> Option<i64> {
         match &self.source {
-            Source::Native(raw) => native_image_correlation_id(*raw),
+            Source::Native { raw, .. } => native_image_correlation_id(*raw),
             Source::Values { image_correlation_id, .. } => *image_correlation_id,
         }
     }
@@ -152,7 +159,7 @@ impl Header<'_> {
     /// The C header behind this view, or null where the message was assembled or made up. Valid as long as the view.
     pub fn as_ptr(&self) -> *mut sys::aeron_header_t {
         match &self.source {
-            Source::Native(raw) => *raw,
+            Source::Native { raw, .. } => *raw,
             Source::Values { .. } => std::ptr::null_mut(),
         }
     }
@@ -160,7 +167,7 @@ impl Header<'_> {
     /// All values at once: cheaper than one by one where several are needed.
     pub(crate) fn values(&self) -> HeaderValues {
         match &self.source {
-            Source::Native(raw) => read_native(*raw),
+            Source::Native { raw, .. } => read_native(*raw),
             Source::Values { values, .. } => *values,
         }
     }

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use aeron_sys as sys;
 
+use super::DATA_HEADER_LENGTH;
 use super::header::Header;
 
 /// What to do after a fragment (`ControlledFragmentHandler.Action`).
@@ -49,6 +50,9 @@ impl<'f, F> Slot<'f, F> {
     }
 }
 
+/// Where the flags stand in the header of a frame (`FrameDescriptor.FLAGS_OFFSET`).
+const FLAGS_OFFSET: usize = 5;
+
 /// The trampoline of every controlled poll.
 ///
 /// # Safety
@@ -68,9 +72,12 @@ where
     if slot.panic.is_some() {
         return Action::Abort as u32;
     }
-    // SAFETY: C passes the payload of one frame, valid for `length` bytes during the call; it lies in the mapped log
-    // buffer, so the pointer is never null. The header is valid as long.
-    let (message, header) = unsafe { (std::slice::from_raw_parts(buffer, length), Header::from_raw(header)) };
+    // SAFETY: C passes the payload of one frame, valid for `length` bytes during the call; it lies in the mapped log buffer
+    // behind the frame's header (aeron_image.c), so the pointer is never null. The C header is valid as long.
+    let (message, header) = unsafe {
+        let flags = buffer.sub(DATA_HEADER_LENGTH).add(FLAGS_OFFSET).read();
+        (std::slice::from_raw_parts(buffer, length), Header::from_raw(header, flags))
+    };
     // The closure is not called again after a panic, so nothing can see what it left half done.
     match catch_unwind(AssertUnwindSafe(|| (slot.closure)(message, &header))) {
         Ok(action) => action as u32,

@@ -26,34 +26,27 @@ fn length_at(version: u16, fields: &[FieldPosition], full: usize) -> usize {
     fields.iter().find(|(since, _)| *since > version).map_or(full, |(_, offset)| *offset)
 }
 
-/// Reads the fixed part of a message. `absent` has the null value in every field, for those that the sender did not have.
+/// The fixed part of a usual message: one whose sender had all of our fields. It is read where it stands, not copied.
 ///
 /// Frames go by value and what is unusual is not inlined, so that the usual message is read from registers.
 #[inline]
-pub(crate) fn read_block<W>(
-    frame: Frame<'_>,
-    fields: &[FieldPosition],
-    youngest: u16,
-    absent: &W,
-) -> Result<W, CodecError>
+pub(crate) fn usual_block<W>(frame: Frame<'_>, youngest: u16) -> Option<&W>
 where
-    W: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + Copy,
+    W: FromBytes + KnownLayout + Immutable + Unaligned,
 {
     let block_length = usize::from(frame.header().block_length);
     let body = frame.body();
-    if frame.header().version >= youngest
-        && block_length >= size_of::<W>()
-        && body.len() >= block_length
-        && let Ok((wire, _)) = W::ref_from_prefix(body)
-    {
-        return Ok(*wire);
+    if frame.header().version < youngest || block_length < size_of::<W>() || body.len() < block_length {
+        return None;
     }
-    read_older_block(frame, fields, absent)
+    W::ref_from_prefix(body).ok().map(|(wire, _)| wire)
 }
 
+/// The fixed part of any other message, or why it is none. `absent` has the null value in every field, for those that the
+/// sender did not have.
 #[cold]
 #[inline(never)]
-fn read_older_block<W>(frame: Frame<'_>, fields: &[FieldPosition], absent: &W) -> Result<W, CodecError>
+pub(crate) fn older_block<W>(frame: Frame<'_>, fields: &[FieldPosition], absent: &W) -> Result<W, CodecError>
 where
     W: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + Copy,
 {
@@ -116,7 +109,14 @@ macro_rules! message {
                 pub(in $crate::codec) fn read(
                     frame: $crate::codec::Frame<'_>,
                 ) -> Result<Self, $crate::codec::CodecError> {
-                    let wire = read_wire(frame)?;
+                    match $crate::codec::message::usual_block(frame, YOUNGEST) {
+                        Some(wire) => Self::from_wire(wire),
+                        None => Self::from_wire(&older_wire(frame)?),
+                    }
+                }
+
+                #[inline]
+                fn from_wire(wire: &Wire) -> Result<Self, $crate::codec::CodecError> {
                     Ok(Self { $( $field: value(wire.$field, stringify!($field))?, )+ })
                 }
 
@@ -190,7 +190,14 @@ macro_rules! message {
                 pub(in $crate::codec) fn read(
                     frame: $crate::codec::Frame<$lifetime>,
                 ) -> Result<Self, $crate::codec::CodecError> {
-                    let wire = read_wire(frame)?;
+                    let older;
+                    let wire = match $crate::codec::message::usual_block(frame, YOUNGEST) {
+                        Some(wire) => wire,
+                        None => {
+                            older = older_wire(frame)?;
+                            &older
+                        }
+                    };
                     let mut var_data = $crate::codec::var_data::VarReader::new(frame);
                     Ok(Self {
                         $( $field: value(wire.$field, stringify!($field))?, )+
@@ -272,9 +279,8 @@ macro_rules! layout {
         const HEADER: $crate::codec::header::WireHeader =
             $crate::codec::header::WireHeader::ours($id, size_of::<Wire>());
 
-        #[inline]
-        fn read_wire(frame: $crate::codec::Frame<'_>) -> Result<Wire, $crate::codec::CodecError> {
-            $crate::codec::message::read_block(frame, FIELDS, YOUNGEST, &ABSENT)
+        fn older_wire(frame: $crate::codec::Frame<'_>) -> Result<Wire, $crate::codec::CodecError> {
+            $crate::codec::message::older_block(frame, FIELDS, &ABSENT)
         }
 
         #[inline]

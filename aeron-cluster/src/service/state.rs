@@ -257,9 +257,12 @@ impl State {
     }
 
     /// Compares a message that a service sent to the log, if it was this one, with what this member sent. An error if it must end.
-    pub(super) fn check_own_message(&self, header: &SessionMessageHeader, message: &[u8]) -> Result<(), Stop> {
+    ///
+    /// The header comes by value, and this is not inlined: so the header of every other message stays in registers.
+    #[inline(never)]
+    pub(super) fn check_own_message(&self, header: SessionMessageHeader, message: &[u8]) -> Result<(), Stop> {
         let (service_id, position) = (self.settings.service_id, self.log_position.get());
-        let found = self.own_messages.borrow_mut().returned(service_id, header, message, position);
+        let found = self.own_messages.borrow_mut().returned(service_id, &header, message, position);
         found.map_or(Ok(()), |divergence| self.report_divergence(divergence))
     }
 
@@ -330,8 +333,14 @@ impl State {
     }
 
     /// Why the agent must end, if something said so since the last look. Sends stay refused.
+    #[inline]
     pub(super) fn take_stop(&self) -> Option<Stop> {
-        if self.stopping.get() { self.stop.borrow_mut().take() } else { None }
+        if self.stopping.get() { self.first_stop() } else { None }
+    }
+
+    #[cold]
+    fn first_stop(&self) -> Option<Stop> {
+        self.stop.borrow_mut().take()
     }
 
     /// Refuses every send from now on: the agent is ending.
