@@ -1,0 +1,99 @@
+//! What all cases stand on: a media driver in this process, and a client.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
+
+use aeron_cluster::aeron::{self, Aeron, ExclusivePublication, Image, OfferError, Publication, Subscription};
+use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
+use aeron_cluster::testing::{PATIENCE, WorkDir};
+
+/// The channel of every stream: a term holds many times what a case has under way.
+pub const CHANNEL: &str = "aeron:ipc?term-length=4m";
+
+/// A driver with a client.
+pub struct Stage {
+    // The order is that of dropping: the client before its driver, and that before its directory.
+    /// The client.
+    pub aeron: Aeron,
+    _driver: MediaDriver,
+    dir: WorkDir,
+    used: Cell<i32>,
+}
+
+impl Stage {
+    /// Starts both.
+    pub fn new() -> Rc<Self> {
+        let dir = WorkDir::new().expect("a directory");
+        let context = DriverContext::new().dir(dir.path().join("driver")).threading_mode(ThreadingMode::Shared);
+        let driver = MediaDriver::launch(context).expect("a media driver");
+        let aeron = Aeron::connect(aeron::Context::new().dir(driver.dir())).expect("a client");
+        Rc::new(Stage { aeron, _driver: driver, dir, used: Cell::new(1000) })
+    }
+
+    /// A number that no other case has: a stream, or the id of a cluster.
+    pub fn number(&self) -> i32 {
+        self.used.replace(self.used.get() + 1)
+    }
+
+    /// A directory that no other case has.
+    pub fn dir(&self) -> PathBuf {
+        self.dir.path().join(self.number().to_string())
+    }
+
+    /// A publication of a new stream, and its receiver.
+    pub fn stream(&self) -> (Publication, Subscription) {
+        let stream = self.number();
+        let subscription = self.aeron.add_subscription(CHANNEL, stream).expect("a subscription");
+        let publication = self.aeron.add_publication(CHANNEL, stream).expect("a publication");
+        until("a connected stream", || publication.is_connected().then_some(()));
+        (publication, subscription)
+    }
+
+    /// An exclusive publication of a new stream, and its receiver.
+    pub fn exclusive_stream(&self) -> (ExclusivePublication, Subscription) {
+        let stream = self.number();
+        let subscription = self.aeron.add_subscription(CHANNEL, stream).expect("a subscription");
+        let publication = self.aeron.add_exclusive_publication(CHANNEL, stream).expect("a publication");
+        until("a connected stream", || publication.is_connected().then_some(()));
+        (publication, subscription)
+    }
+}
+
+/// Waits for something that comes soon.
+pub fn until<T>(what: &str, mut observe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = observe() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "gave up on {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// The image of a stream's one publication.
+pub fn image(subscription: Subscription, session_id: i32) -> Image {
+    let mut found = Some(subscription);
+    until("an image", || match found.take()?.into_image(session_id) {
+        Ok(image) => Some(image),
+        Err(subscription) => {
+            found = Some(subscription);
+            None
+        }
+    })
+}
+
+/// Sends a message as soon as there is room.
+pub fn send(mut offer: impl FnMut() -> Result<i64, OfferError>) -> i64 {
+    until("room for a message", || offer().ok())
+}
+
+/// Receives everything that is there, and waits until the stream has room for `length` bytes.
+pub fn make_room(subscription: &mut Subscription, length: usize, room: impl Fn() -> i64) {
+    until("room in the stream", || {
+        while subscription.poll(1000, |_, _| {}).expect("a subscription that works") > 0 {}
+        (room() >= length as i64).then_some(())
+    });
+}

@@ -1,0 +1,154 @@
+//! Images and publications, in Rust and in C.
+
+use std::hint::black_box;
+use std::rc::Rc;
+
+use aeron_cluster::aeron::{Action, ExclusivePublication, Image, OfferError, Publication, Subscription};
+
+use crate::stage::{image, make_room, send, until};
+use crate::{Case, LENGTH, MESSAGES, Stage, native};
+
+/// Fragments of a poll, as many as the container takes.
+const FRAGMENT_LIMIT: usize = 50;
+/// What a run sends, in bytes.
+const BYTES: usize = MESSAGES as usize * (32 + LENGTH);
+const MESSAGE: [u8; LENGTH] = [5; LENGTH];
+
+/// Receiving [`MESSAGES`] messages that are there already.
+struct Poll {
+    publication: ExclusivePublication,
+    image: Image,
+    limit: i64,
+    poll: fn(&mut Image, i64) -> i64,
+}
+
+impl Case for Poll {
+    fn prepare(&mut self) {
+        for _ in 0..MESSAGES {
+            self.limit = send(|| self.publication.offer(&MESSAGE));
+        }
+    }
+
+    fn run(&mut self) {
+        black_box((self.poll)(&mut self.image, self.limit));
+        assert_eq!(self.image.position(), self.limit);
+    }
+}
+
+fn poll(stage: &Stage, poll: fn(&mut Image, i64) -> i64) -> Box<dyn Case> {
+    let (publication, subscription) = stage.exclusive_stream();
+    let image = image(subscription, publication.session_id());
+    Box::new(Poll { publication, image, limit: 0, poll })
+}
+
+pub fn poll_rust(stage: &Rc<Stage>) -> Box<dyn Case> {
+    poll(stage, |image, limit| {
+        let (mut messages, mut sum, mut position) = (0, 0_i64, 0);
+        while messages < MESSAGES {
+            let polled = image.bounded_controlled_poll(limit, FRAGMENT_LIMIT, |message, header| {
+                let first = message.first_chunk().map_or(0, |first| i64::from_le_bytes(*first));
+                messages += 1;
+                sum = sum.wrapping_add(first.wrapping_add(message.len() as i64));
+                position = header.position();
+                Action::Continue
+            });
+            polled.expect("an image that works");
+        }
+        sum.wrapping_add(position)
+    })
+}
+
+pub fn poll_c(stage: &Rc<Stage>) -> Box<dyn Case> {
+    poll(stage, |image, limit| native::poll(image, limit, MESSAGES))
+}
+
+/// Sending [`MESSAGES`] messages, for which there is room.
+struct Send<P> {
+    publication: P,
+    subscription: Subscription,
+    room: fn(&P) -> i64,
+    send: fn(&mut P),
+}
+
+impl<P> Case for Send<P> {
+    fn prepare(&mut self) {
+        make_room(&mut self.subscription, 2 * BYTES, || (self.room)(&self.publication));
+    }
+
+    fn run(&mut self) {
+        (self.send)(&mut self.publication);
+    }
+}
+
+fn shared(stage: &Stage, send: fn(&mut Publication)) -> Box<dyn Case> {
+    let (publication, subscription) = stage.stream();
+    let room = |publication: &Publication| {
+        until("a position", || publication.position_limit().ok()) - publication.position().unwrap_or(0)
+    };
+    Box::new(Send { publication, subscription, room, send })
+}
+
+fn exclusive(stage: &Stage, send: fn(&mut ExclusivePublication)) -> Box<dyn Case> {
+    let (publication, subscription) = stage.exclusive_stream();
+    let room = |publication: &ExclusivePublication| {
+        until("a position", || publication.position_limit().ok()) - publication.position().unwrap_or(0)
+    };
+    Box::new(Send { publication, subscription, room, send })
+}
+
+/// Sends that many times; a refusal at the end of a term is passed over.
+#[inline]
+fn repeat(mut send: impl FnMut() -> Result<i64, OfferError>) {
+    let mut sent = 0;
+    while sent < MESSAGES {
+        match send() {
+            Ok(_) => sent += 1,
+            Err(OfferError::AdminAction) => {}
+            Err(reason) => panic!("refused: {reason}"),
+        }
+    }
+}
+
+pub fn offer_rust(stage: &Rc<Stage>) -> Box<dyn Case> {
+    shared(stage, |publication| repeat(|| publication.offer(&MESSAGE)))
+}
+
+pub fn offer_c(stage: &Rc<Stage>) -> Box<dyn Case> {
+    shared(stage, |publication| native::offer(publication, &MESSAGE, MESSAGES))
+}
+
+pub fn claim_rust(stage: &Rc<Stage>) -> Box<dyn Case> {
+    shared(stage, |publication| {
+        repeat(|| {
+            let mut claim = publication.try_claim(LENGTH)?;
+            claim.copy_from_slice(&MESSAGE);
+            Ok(claim.commit())
+        });
+    })
+}
+
+pub fn claim_c(stage: &Rc<Stage>) -> Box<dyn Case> {
+    shared(stage, |publication| native::claim(publication, &MESSAGE, MESSAGES))
+}
+
+pub fn exclusive_offer_rust(stage: &Rc<Stage>) -> Box<dyn Case> {
+    exclusive(stage, |publication| repeat(|| publication.offer(&MESSAGE)))
+}
+
+pub fn exclusive_offer_c(stage: &Rc<Stage>) -> Box<dyn Case> {
+    exclusive(stage, |publication| native::exclusive_offer(publication, &MESSAGE, MESSAGES))
+}
+
+pub fn exclusive_claim_rust(stage: &Rc<Stage>) -> Box<dyn Case> {
+    exclusive(stage, |publication| {
+        repeat(|| {
+            let mut claim = publication.try_claim(LENGTH)?;
+            claim.copy_from_slice(&MESSAGE);
+            Ok(claim.commit())
+        });
+    })
+}
+
+pub fn exclusive_claim_c(stage: &Rc<Stage>) -> Box<dyn Case> {
+    exclusive(stage, |publication| native::exclusive_claim(publication, &MESSAGE, MESSAGES))
+}
