@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::egress_poller::EgressPoller;
 use super::endpoints;
-use super::ingress::{AddingIngress, IngressPublication, is_temporary};
+use super::ingress::{AddingIngress, IngressPublication, unless_temporary};
 use super::members::Members;
 use super::session::EgressImage;
 use super::settings::Settings;
@@ -210,15 +210,10 @@ impl Connecting {
                 },
             ),
         };
-        match polled {
-            Ok(None) => {}
-            Ok(Some(subscription)) => {
-                self.adding_egress = None;
-                self.egress = Some(subscription);
-                self.state = ConnectState::CreateIngressPublications;
-            }
-            Err(error) if is_temporary(&error) => self.adding_egress = None,
-            Err(error) => return Err(error),
+        if let Some(subscription) = unless_temporary(&mut self.adding_egress, polled)? {
+            self.adding_egress = None;
+            self.egress = Some(subscription);
+            self.state = ConnectState::CreateIngressPublications;
         }
         Ok(())
     }

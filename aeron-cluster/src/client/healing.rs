@@ -85,7 +85,7 @@ impl Healing {
         tracing::warn!(attempts, "cannot open a new session with the cluster: {error}");
         self.phase = Phase::Healthy;
         let is_final =
-            error.kind() == ErrorKind::Authentication || (settings.end_of_aeron().is_some() && !settings.owns_aeron());
+            error.kind() == ErrorKind::Authentication || (settings.aeron.is_closed() && !settings.owns_aeron());
         match if is_final { None } else { self.backoff.on_failure(now) } {
             Some(delay) => {
                 self.phase = Phase::Waiting(now + delay);

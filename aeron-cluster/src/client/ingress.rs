@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 
 use crate::aeron::{Aeron, AsyncAdd, BufferClaim, ExclusivePublication, OfferError, Publication};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 
 /// A publication to a cluster, of either kind. See [`Context::is_ingress_exclusive`](super::Context::is_ingress_exclusive).
 #[derive(Debug)]
@@ -108,13 +108,8 @@ impl AddingIngress {
 
     /// Asks the driver, or for its answer. An error is final.
     pub(super) fn poll(&mut self, aeron: &Aeron) -> Result<Option<IngressPublication>> {
-        match self.try_poll(aeron) {
-            Err(error) if is_temporary(&error) => {
-                self.add = None;
-                Ok(None)
-            }
-            result => result,
-        }
+        let answer = self.try_poll(aeron);
+        unless_temporary(&mut self.add, answer)
     }
 
     fn try_poll(&mut self, aeron: &Aeron) -> Result<Option<IngressPublication>> {
@@ -137,7 +132,33 @@ impl AddingIngress {
     }
 }
 
-/// Whether the driver may serve the same request soon.
-pub(super) fn is_temporary(error: &Error) -> bool {
-    error.kind() == ErrorKind::ResourceTemporarilyUnavailable
+/// The driver's answer; a refusal that may pass soon is none yet, and lets go of `adding` so that it is asked again.
+pub(super) fn unless_temporary<A, T>(adding: &mut Option<A>, answer: Result<Option<T>>) -> Result<Option<T>> {
+    match answer {
+        Err(error) if error.kind() == ErrorKind::ResourceTemporarilyUnavailable => {
+            *adding = None;
+            Ok(None)
+        }
+        answer => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn what_the_driver_cannot_serve_at_the_moment_is_asked_for_again() {
+        let refused = |kind| Err::<Option<()>, _>(Error::new(kind, "send_channel_endpoint found in CLOSING state"));
+        let mut adding = Some("the first request");
+        let answer = unless_temporary(&mut adding, refused(ErrorKind::ResourceTemporarilyUnavailable));
+        assert_eq!((answer, adding), (Ok(None), None));
+
+        let mut adding = Some("the second request");
+        let answer = unless_temporary(&mut adding, refused(ErrorKind::Registration));
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::Registration);
+        assert_eq!(unless_temporary(&mut adding, Ok(Some(7))), Ok(Some(7)));
+        assert!(adding.is_some());
+    }
 }

@@ -1,5 +1,6 @@
 //! The settings of a cluster client after they were checked.
 
+use std::cell::Cell;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use crate::security::CredentialsSupplier;
 const MAX_CLIENT_NAME_LENGTH: usize = 100;
 /// What is longer counts as this: a clock cannot be added to without end.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// How long a closed Aeron client may take to say why.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 const DEFAULT_CLIENT_NAME: &str = "cluster-client";
 
 pub(super) struct Settings {
@@ -36,6 +39,8 @@ pub(super) struct Settings {
     pub(super) reconnect: Option<Reconnect>,
     clock: Arc<Clock>,
     agent_invoker: Option<Shared<AgentInvoker>>,
+    /// Since when the Aeron client is known to be closed.
+    closed_since: Cell<Option<Instant>>,
 }
 
 impl Settings {
@@ -67,7 +72,14 @@ impl Settings {
 
     /// What the Aeron client says about its end, if it ended.
     pub(super) fn end_of_aeron(&self) -> Option<Option<Error>> {
-        self.aeron.is_closed().then(|| self.aeron.last_error())
+        if !self.aeron.is_closed() {
+            return None;
+        }
+        // C closes its client before it says why.
+        let since = self.closed_since.get().unwrap_or_else(Instant::now);
+        self.closed_since.set(Some(since));
+        let why = self.aeron.last_error();
+        (why.is_some() || since.elapsed() > LAST_WORDS).then_some(why)
     }
 
     /// Makes a new Aeron client in place of one that is closed. Waits for no driver: without one it is an error at once.
@@ -79,6 +91,7 @@ impl Settings {
             return Err(Error::new(ErrorKind::DriverDead, message));
         }
         self.aeron = own.connect()?;
+        self.closed_since.set(None);
         Ok(())
     }
 }
@@ -143,6 +156,7 @@ impl Context {
             reconnect: self.reconnect,
             clock: self.clock,
             agent_invoker: self.agent_invoker,
+            closed_since: Cell::new(None),
         })
     }
 

@@ -30,11 +30,12 @@ pub struct RequestTracker<T> {
     /// What is below this was sent before the last interruption.
     doubtful_below: u64,
     unanswered: usize,
+    doubtful: usize,
 }
 
 impl<T> Default for RequestTracker<T> {
     fn default() -> Self {
-        Self { requests: VecDeque::new(), first: 0, doubtful_below: 0, unanswered: 0 }
+        Self { requests: VecDeque::new(), first: 0, doubtful_below: 0, unanswered: 0, doubtful: 0 }
     }
 }
 
@@ -62,6 +63,7 @@ impl<T> RequestTracker<T> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let request = self.requests.get_mut(index)?.take()?;
         self.unanswered -= 1;
+        self.doubtful -= usize::from(number < self.doubtful_below);
         while let Some(None) = self.requests.front() {
             self.requests.pop_front();
             self.first += 1;
@@ -72,11 +74,17 @@ impl<T> RequestTracker<T> {
     /// The leader changed, or the session was lost: what is unanswered now is in doubt.
     pub fn interrupted(&mut self) {
         self.doubtful_below = self.next_number();
+        self.doubtful = self.unanswered;
     }
 
     /// How many requests are unanswered.
     pub fn unanswered_count(&self) -> usize {
         self.unanswered
+    }
+
+    /// How many of these are in doubt; the answers to the others are on their way.
+    pub fn in_doubt_count(&self) -> usize {
+        self.doubtful
     }
 
     /// The requests that are unanswered, from the oldest on.
@@ -134,13 +142,13 @@ mod tests {
         tracker.answered(1);
         tracker.interrupted();
         tracker.track('x');
-        assert_eq!(numbers(tracker.in_doubt()), [0, 2]);
+        assert_eq!((numbers(tracker.in_doubt()), tracker.in_doubt_count()), (vec![0, 2], 2));
         assert_eq!(numbers(tracker.unanswered()), [0, 2, 3]);
         assert_eq!(tracker.answered(0), Some('a'), "a late answer of the old leader");
         assert_eq!(tracker.give_up(2), Some('c'));
-        assert_eq!(numbers(tracker.in_doubt()), []);
+        assert_eq!((numbers(tracker.in_doubt()), tracker.in_doubt_count()), (vec![], 0));
         tracker.interrupted();
-        assert_eq!(numbers(tracker.in_doubt()), [3]);
+        assert_eq!((numbers(tracker.in_doubt()), tracker.in_doubt_count()), (vec![3], 1));
     }
 
     #[test]

@@ -53,23 +53,60 @@ impl ConsensusModuleProxy {
 
     /// Turns a reason that will not pass into an error in Java's words.
     pub(super) fn check(&self, reason: OfferError) -> Result<()> {
-        let (kind, message) = match reason {
-            OfferError::BackPressured | OfferError::AdminAction => return Ok(()),
-            OfferError::NotConnected => (ErrorKind::NotConnected, "publication is not connected".to_owned()),
-            OfferError::Closed => (ErrorKind::Closed, "publication is closed".to_owned()),
-            OfferError::MaxPositionExceeded => {
-                let term_length = self.publication.term_buffer_length();
-                (ErrorKind::Closed, format!("publication at max position: term-length={term_length}"))
-            }
-            other => {
-                let (message, packet) = (self.publication.max_message_length(), self.publication.max_payload_length());
-                let text = format!(
-                    "message to the consensus module refused: {other}; \
-                     with its header an offer takes at most {message} bytes and a claim {packet}"
-                );
-                (ErrorKind::InvalidArgument, text)
-            }
-        };
-        Err(Error::new(kind, message))
+        check(reason, || Limits {
+            term: self.publication.term_buffer_length(),
+            message: self.publication.max_message_length(),
+            packet: self.publication.max_payload_length(),
+        })
+    }
+}
+
+/// What a publication takes, in bytes: in a term, in an offer, and in a claim.
+struct Limits {
+    term: usize,
+    message: usize,
+    packet: usize,
+}
+
+fn check(reason: OfferError, limits: impl FnOnce() -> Limits) -> Result<()> {
+    let (kind, message) = match reason {
+        OfferError::BackPressured | OfferError::AdminAction => return Ok(()),
+        OfferError::NotConnected => (ErrorKind::NotConnected, "publication is not connected".to_owned()),
+        OfferError::Closed => (ErrorKind::Closed, "publication is closed".to_owned()),
+        OfferError::MaxPositionExceeded => {
+            (ErrorKind::Closed, format!("publication at max position: term-length={}", limits().term))
+        }
+        other => {
+            let Limits { message, packet, .. } = limits();
+            let text = format!(
+                "message to the consensus module refused: {other}; \
+                 with its header an offer takes at most {message} bytes and a claim {packet}"
+            );
+            (ErrorKind::InvalidArgument, text)
+        }
+    };
+    Err(Error::new(kind, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_will_not_pass_is_told_in_javas_words() {
+        let told = |reason| check(reason, || Limits { term: 65_536, message: 8_192, packet: 1_376 });
+        for passing in [OfferError::BackPressured, OfferError::AdminAction] {
+            assert_eq!(told(passing), Ok(()));
+        }
+        for (reason, kind, text) in [
+            (OfferError::NotConnected, ErrorKind::NotConnected, "publication is not connected"),
+            (OfferError::Closed, ErrorKind::Closed, "publication is closed"),
+            (OfferError::MaxPositionExceeded, ErrorKind::Closed, "publication at max position: term-length=65536"),
+        ] {
+            let error = told(reason).unwrap_err();
+            assert_eq!((error.kind(), error.message()), (kind, text));
+        }
+        let error = told(OfferError::InvalidArgument).unwrap_err();
+        assert!(error.message().ends_with("an offer takes at most 8192 bytes and a claim 1376"), "{error}");
     }
 }

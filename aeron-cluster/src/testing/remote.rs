@@ -79,6 +79,14 @@ impl TestCluster {
         started.map(|()| context)
     }
 
+    /// Kills the driver of [`remote_client_context`](Self::remote_client_context) with SIGKILL; that starts it again, in the same
+    /// directory.
+    pub fn kill_remote_driver(&mut self) {
+        if let Some(process) = self.remote.as_mut().and_then(|remote| remote.process.as_mut()) {
+            process.kill();
+        }
+    }
+
     fn context(&self) -> Context {
         Context::new()
             .ingress_channel("aeron:udp?term-length=64k")
