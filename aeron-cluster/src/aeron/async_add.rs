@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use aeron_sys as sys;
 
-use super::handle::{ClientInner, Native};
+use super::handle::{ClientInner, KeptOpen, Native};
 use super::image_handlers::Notify;
 use super::native_error::last_error;
 use crate::error::{Error, ErrorKind, Result};
@@ -80,14 +80,16 @@ pub(super) struct Orphan {
     registering: NonNull<Registering>,
     /// Asks for the answer, gives up what was added, and says whether that is done.
     settle: Settle,
+    /// What the conductor looks at to carry it out.
+    _about: Option<KeptOpen>,
 }
 
 // SAFETY: as `AsyncAdd`; the client settles it under a lock.
 unsafe impl Send for Orphan {}
 
 impl Orphan {
-    pub(super) fn new(registering: NonNull<Registering>, settle: Settle) -> Self {
-        Orphan { registering, settle }
+    pub(super) fn new(registering: NonNull<Registering>, settle: Settle, about: Option<KeptOpen>) -> Self {
+        Orphan { registering, settle, _about: about }
     }
 
     /// # Safety
@@ -149,6 +151,7 @@ unsafe impl<T> Send for AsyncAdd<T> {}
 
 impl<T> AsyncAdd<T> {
     pub(crate) fn start<R: Registration<Added = T>>(client: &Arc<ClientInner>, registration: R) -> Result<Self> {
+        client.check_process()?;
         client.settle_orphans();
         let (name, notify) = (registration.name(), registration.notify());
         let mut raw = std::ptr::null_mut();
@@ -266,7 +269,7 @@ impl<T> Drop for AsyncAdd<T> {
             let result = unsafe { (self.cancel)(self.client.ptr(), registering.as_ptr(), self.notify) };
             if result < 0 && !self.client.is_closed() {
                 // A static counter, or a conductor that is behind.
-                self.client.adopt(Orphan::new(registering, self.settle));
+                self.client.adopt(Orphan::new(registering, self.settle, None));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The client itself.
 
 use std::path::Path;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use aeron_sys as sys;
@@ -25,7 +26,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// conductor ([`do_work`](Self::do_work)). All methods can be called from any thread, also from handlers, where those that wait
 /// would wait for themselves and are errors of the kind [`State`](crate::ErrorKind::State). Mirrors `io.aeron.Aeron` and `aeron_t`.
 ///
-/// The client closes when the last clone and the last handle that came from it are gone.
+/// The client closes when the last clone and the last handle that came from it are gone. It is of no use to a child that is forked: adding
+/// is an error there, closing does nothing, and sending would write into the parent's logs.
 #[derive(Clone)]
 pub struct Aeron {
     inner: Arc<ClientInner>,
@@ -51,6 +53,23 @@ impl Aeron {
     pub(super) fn from_inner(inner: Arc<ClientInner>) -> Self {
         let owner: Owner = Arc::<ClientInner>::clone(&inner);
         Aeron { inner, owner }
+    }
+
+    /// A client that C code made and closes, to add to it from Rust.
+    ///
+    /// Handlers that are added here are never called: C has none of ours. Its error handler should not be C's default, which ends the
+    /// process when the driver dies.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be a live client, which C code must not close before all clones and handles of the result are gone.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a client without a conductor thread.
+    pub unsafe fn from_raw(raw: NonNull<sys::aeron_t>) -> Result<Self> {
+        // SAFETY: by this function's contract.
+        Ok(Self::from_inner(Arc::new(unsafe { ClientInner::borrowed(raw) }?)))
     }
 
     /// The driver's directory.

@@ -8,7 +8,7 @@ use aeron_sys as sys;
 use super::async_add::{Orphan, Patience, Registering};
 use super::channel_uri::native_channel;
 use super::exclusive_publication::ExclusivePublication;
-use super::handle::ClientInner;
+use super::handle::{ClientInner, KeptOpen};
 use super::native_error::last_error;
 use super::publication::Publication;
 use super::subscription::Subscription;
@@ -21,6 +21,9 @@ use crate::error::{Error, ErrorKind, Result};
 #[must_use = "it says whether the driver did it"]
 pub struct AsyncDestination {
     registering: Option<NonNull<Registering>>,
+    /// The publication or subscription: the conductor looks at it when it gets to the command, and of a queue that is full closes
+    /// overtake it (`pending_close_action`).
+    about: KeptOpen,
     client: Arc<ClientInner>,
     registration_id: i64,
     name: String,
@@ -34,9 +37,11 @@ impl AsyncDestination {
     /// `start` calls C, which gives out a command if the result is not negative.
     fn start(
         client: &Arc<ClientInner>,
+        about: KeptOpen,
         name: String,
         start: impl FnOnce(*mut *mut Registering, *mut sys::aeron_t) -> i32,
     ) -> Result<Self> {
+        client.check_process()?;
         client.settle_orphans();
         let mut raw = std::ptr::null_mut();
         if start(&mut raw, client.ptr()) < 0 {
@@ -45,7 +50,13 @@ impl AsyncDestination {
         let Some(registering) = NonNull::new(raw) else { return Err(last_error(format!("cannot {name}"))) };
         // SAFETY: it was started and had no answer yet.
         let registration_id = unsafe { sys::aeron_async_destination_get_registration_id(raw) };
-        Ok(AsyncDestination { registering: Some(registering), client: Arc::clone(client), registration_id, name })
+        Ok(AsyncDestination {
+            registering: Some(registering),
+            about,
+            client: Arc::clone(client),
+            registration_id,
+            name,
+        })
     }
 
     /// The id of the command, by which a destination that it adds can be removed.
@@ -89,7 +100,7 @@ impl Drop for AsyncDestination {
     fn drop(&mut self) {
         if let Some(registering) = self.registering {
             // C frees it after its answer was asked for.
-            self.client.adopt(Orphan::new(registering, settle));
+            self.client.adopt(Orphan::new(registering, settle, Some(Arc::clone(&self.about))));
         }
     }
 }
@@ -126,7 +137,7 @@ macro_rules! destinations {
                 let native = native_channel(channel, "destination")?;
                 let name = format!("add the destination {channel} to {}", self.channel());
                 // SAFETY: the client and the handle are live; C copies the channel.
-                AsyncDestination::start(self.client(), name, |out, client| unsafe {
+                AsyncDestination::start(self.client(), self.keep_open(), name, |out, client| unsafe {
                     sys::$add(out, client, self.as_ptr(), native.as_ptr())
                 })
             }
@@ -145,7 +156,7 @@ macro_rules! destinations {
                 let native = native_channel(channel, "destination")?;
                 let name = format!("remove the destination {channel} from {}", self.channel());
                 // SAFETY: the client and the handle are live; C copies the channel.
-                AsyncDestination::start(self.client(), name, |out, client| unsafe {
+                AsyncDestination::start(self.client(), self.keep_open(), name, |out, client| unsafe {
                     sys::$remove(out, client, self.as_ptr(), native.as_ptr())
                 })
             }
@@ -170,7 +181,7 @@ macro_rules! destinations_by_id {
             pub fn async_remove_destination_by_id(&self, id: i64) -> Result<AsyncDestination> {
                 let name = format!("remove the destination {id} from {}", self.channel());
                 // SAFETY: the client and the handle are live.
-                AsyncDestination::start(self.client(), name, |out, client| unsafe {
+                AsyncDestination::start(self.client(), self.keep_open(), name, |out, client| unsafe {
                     sys::$remove(out, client, self.as_ptr(), id)
                 })
             }

@@ -98,6 +98,10 @@ pub(crate) struct ClientInner {
     turns: Option<Turns>,
     /// What was given up and C has not answered.
     orphans: Mutex<Vec<Orphan>>,
+    /// Whether it is closed here: not one that C code made.
+    owned: bool,
+    /// Where it was made. A child that was forked has no conductor, and shares its memory with the parent's.
+    process: u32,
 }
 
 // SAFETY: aeron_t's functions are thread-safe (aeronc.h; the conductor takes commands through a concurrent ring
@@ -115,8 +119,44 @@ impl ClientInner {
         driver_timeout: Duration,
         invoker: bool,
     ) -> Self {
-        let turns = invoker.then(Turns::default);
-        ClientInner { aeron, context, callbacks, dir, driver_timeout, turns, orphans: Mutex::default() }
+        ClientInner {
+            aeron,
+            context,
+            callbacks,
+            dir,
+            driver_timeout,
+            turns: invoker.then(Turns::default),
+            orphans: Mutex::default(),
+            owned: true,
+            process: std::process::id(),
+        }
+    }
+
+    /// A client that C code made, and closes.
+    ///
+    /// # Safety
+    ///
+    /// `aeron` must be live as long as the result, with a conductor thread.
+    pub(super) unsafe fn borrowed(aeron: NonNull<sys::aeron_t>) -> Result<Self> {
+        // SAFETY: by this function's contract; the context belongs to the client, and its directory to the context.
+        let (context, dir, timeout, invoker) = unsafe {
+            let context = sys::aeron_context(aeron.as_ptr());
+            (
+                NonNull::new(context).ok_or_else(|| last_error("cannot read the context of an Aeron client"))?,
+                CStr::from_ptr(sys::aeron_context_get_dir(context)).to_string_lossy().into_owned(),
+                Duration::from_millis(sys::aeron_context_get_driver_timeout_ms(context)),
+                sys::aeron_context_get_use_conductor_agent_invoker(context),
+            )
+        };
+        if invoker {
+            let message =
+                "the Aeron client has no conductor thread: what C does on the thread that asks cannot be shared";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let callbacks = Arc::new(Callbacks::new(None, Handlers::default()));
+        let mut client = ClientInner::new(aeron, context, callbacks, dir.into(), timeout, false);
+        client.owned = false;
+        Ok(client)
     }
 
     pub(crate) fn ptr(&self) -> *mut sys::aeron_t {
@@ -137,6 +177,7 @@ impl ClientInner {
     /// Works the conductor once, if it has no thread of its own and nobody is at it. Returns the work done.
     pub(crate) fn drive(&self) -> Result<usize> {
         let Some(_turn) = self.turns.as_ref().and_then(Turns::try_take) else { return Ok(0) };
+        self.check_process()?;
         // SAFETY: the client is live and was started with an invoker; this thread alone works the conductor, and not from
         // within: the turn is not given twice.
         let result = unsafe { sys::aeron_main_do_work(self.ptr()) };
@@ -164,6 +205,15 @@ impl ClientInner {
     pub(super) fn settle_orphans(&self) {
         // SAFETY: this client is live, and its orphans are its own.
         lock(&self.orphans).retain(|orphan| unsafe { !orphan.settle() });
+    }
+
+    /// Refuses a child that was forked: nobody would answer it.
+    pub(super) fn check_process(&self) -> Result<()> {
+        if self.process == std::process::id() {
+            return Ok(());
+        }
+        let message = "the Aeron client belongs to the process that this one was forked from: connect another";
+        Err(Error::new(ErrorKind::State, message))
     }
 
     /// Refuses to wait in a handler of the conductor, which would wait for itself.
@@ -205,6 +255,12 @@ impl Remains {
 
 impl Drop for ClientInner {
     fn drop(&mut self) {
+        // In a child that was forked it leaks: closing it would tell the driver that the parent's is closed.
+        if !self.owned || self.process != std::process::id() {
+            return;
+        }
+        // What they keep open closes before the client.
+        lock(&self.orphans).clear();
         let on_conductor = self.callbacks.is_conductor_thread();
         let remains = Remains {
             aeron: self.aeron,
@@ -230,10 +286,34 @@ pub(crate) trait Native {
     unsafe fn close(raw: *mut Self, notify: Notify);
 }
 
-/// Owns a C object and keeps its client alive. The object is closed before the client is let go.
-pub(crate) struct Handle<T: Native> {
+/// A C object, closed when nobody needs it any more: its handle, or a command about it that C has not carried out.
+struct Owned<T: Native> {
     raw: NonNull<T>,
     notify: Notify,
+}
+
+// SAFETY: the object is reached through its handle alone, which says itself what threads may do; here it is only closed, which is not
+// bound to a thread (aeronc.h).
+unsafe impl<T: Native> Send for Owned<T> {}
+// SAFETY: as above; a shared reference gives nothing.
+unsafe impl<T: Native> Sync for Owned<T> {}
+
+impl<T: Native> Drop for Owned<T> {
+    fn drop(&mut self) {
+        // SAFETY: by `Handle::new` the object is live and ours, and its client is there: handles let go of it after this, and it lets go
+        // of its orphans before it closes.
+        unsafe { T::close(self.raw.as_ptr(), self.notify) };
+    }
+}
+
+/// What keeps a C object from being closed.
+pub(super) type KeptOpen = Arc<dyn Send + Sync>;
+
+/// Owns a C object and keeps its client alive. The object is closed before the client is let go.
+pub(crate) struct Handle<T: Native> {
+    // The same as in `owned`, without a way round.
+    raw: NonNull<T>,
+    owned: Arc<Owned<T>>,
     // The client outlives the object.
     client: Arc<ClientInner>,
 }
@@ -244,22 +324,23 @@ impl<T: Native> Handle<T> {
     /// `raw` must be a live object of `client` that nothing else closes; what `notify` calls lives until it was called, or as long as
     /// the client.
     pub(super) unsafe fn new(raw: NonNull<T>, client: Arc<ClientInner>, notify: Notify) -> Self {
-        Handle { raw, notify, client }
+        Handle { raw, owned: Arc::new(Owned { raw, notify }), client }
     }
 
     pub(super) fn client(&self) -> &Arc<ClientInner> {
         &self.client
     }
 
+    /// Keeps the object from being closed, also when the handle goes.
+    pub(super) fn keep_open(&self) -> KeptOpen
+    where
+        T: 'static,
+    {
+        Arc::<Owned<T>>::clone(&self.owned)
+    }
+
     pub(crate) fn ptr(&self) -> *mut T {
         self.raw.as_ptr()
-    }
-}
-
-impl<T: Native> Drop for Handle<T> {
-    fn drop(&mut self) {
-        // SAFETY: by `new` the object is live and ours, and `client` keeps its client from closing until after this.
-        unsafe { T::close(self.raw.as_ptr(), self.notify) };
     }
 }
 

@@ -13,7 +13,7 @@ use super::channel_status::{ChannelStatus, local_addresses};
 use super::channel_uri::native_channel;
 use super::claim::BufferClaim;
 use super::client::Aeron;
-use super::handle::{ClientInner, Handle, Native};
+use super::handle::{ClientInner, Handle, KeptOpen, Native};
 use super::image_handlers::Notify;
 use super::native_error::check;
 use super::offer::{OfferError, position};
@@ -284,6 +284,10 @@ impl Publication {
 
     pub(super) fn client(&self) -> &Arc<ClientInner> {
         self.handle.client()
+    }
+
+    pub(super) fn keep_open(&self) -> KeptOpen {
+        self.handle.keep_open()
     }
 
     /// The C publication, for C code in the same process. It lives as long as this value; never close it.

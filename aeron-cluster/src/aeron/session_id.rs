@@ -25,6 +25,7 @@ unsafe impl Send for AsyncSessionId {}
 
 impl AsyncSessionId {
     pub(super) fn start(client: &Arc<ClientInner>, stream_id: i32) -> Result<Self> {
+        client.check_process()?;
         client.settle_orphans();
         let name = format!("a session id for stream {stream_id}");
         let mut raw = std::ptr::null_mut();
@@ -73,7 +74,7 @@ impl Drop for AsyncSessionId {
     fn drop(&mut self) {
         if let Some(registering) = self.registering {
             // C frees it after its answer was asked for.
-            self.client.adopt(Orphan::new(registering, settle));
+            self.client.adopt(Orphan::new(registering, settle, None));
         }
     }
 }

@@ -12,7 +12,7 @@ use super::block::Block;
 use super::channel_status::{ChannelStatus, local_addresses};
 use super::channel_uri::{ChannelUri, native_channel};
 use super::client::Aeron;
-use super::handle::{ClientInner, Handle, Native};
+use super::handle::{ClientInner, Handle, KeptOpen, Native};
 use super::header::Header;
 use super::image::{Image, ImageRef};
 use super::image_handlers::{ImageHandlers, Notify, on_available, on_unavailable, retain};
@@ -223,6 +223,10 @@ impl Subscription {
 
     pub(super) fn client(&self) -> &Arc<ClientInner> {
         self.handle.client()
+    }
+
+    pub(super) fn keep_open(&self) -> KeptOpen {
+        self.handle.keep_open()
     }
 
     /// The C subscription, for C code in the same process. It lives as long as this value; never close it, and never

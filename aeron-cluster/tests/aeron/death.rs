@@ -152,6 +152,62 @@ fn a_killed_driver_ends_its_clients_and_not_their_process() {
     driver.kill();
 }
 
+/// Sends, receives, adds and drops until nothing works any more. Returns what was sent and what received.
+fn work_until_the_end(aeron: &Aeron, stream: i32, sent: &AtomicU32) {
+    let publication = aeron.add_publication("aeron:ipc", stream).unwrap();
+    let mut exclusive = aeron.add_exclusive_publication("aeron:ipc", stream).unwrap();
+    let mut subscription = aeron.add_subscription("aeron:ipc", stream).unwrap();
+    let counter = aeron.add_counter(1001, &[], "working").unwrap();
+    let mut adds = Vec::new();
+    loop {
+        let offered = [publication.offer(b"shared"), exclusive.offer(b"exclusive")];
+        subscription.poll(10, |_, _| {}).unwrap();
+        counter.increment();
+        if offered.iter().all(Result::is_ok) {
+            sent.fetch_add(1, Ordering::Relaxed);
+        }
+        if offered.contains(&Err(OfferError::Closed)) {
+            break;
+        }
+        // At its end, nobody answers these.
+        match aeron.async_add_subscription("aeron:ipc", stream + 100) {
+            Ok(add) => adds.push(add),
+            // Or the conductor is behind.
+            Err(error) => assert!(
+                matches!(error.kind(), ErrorKind::Closed | ErrorKind::ResourceTemporarilyUnavailable),
+                "{error}"
+            ),
+        }
+        adds.truncate(3);
+        std::thread::yield_now();
+    }
+    assert!(aeron.is_closed() && counter.is_closed() && subscription.is_closed());
+    drop(adds);
+    adding_is_refused(aeron);
+}
+
+#[test]
+fn a_driver_killed_under_load_ends_all_that_use_it_and_another_serves_them_again() {
+    let memory = WorkDir::new().unwrap();
+    let dir = memory.path().join("aeron");
+    let mut driver = start_driver(&dir);
+    for _ in 0..2 {
+        let clients = [client(&dir), client(&dir)];
+        let sent: [AtomicU32; 4] = Default::default();
+        std::thread::scope(|scope| {
+            for (index, sent) in sent.iter().enumerate() {
+                let aeron = &clients[index % 2];
+                scope.spawn(move || work_until_the_end(aeron, STREAM + 10 + index as i32, sent));
+            }
+            until("all to be at work", || sent.iter().all(|sent| sent.load(Ordering::Relaxed) > 100));
+            driver.kill();
+        });
+        driver = start_driver(&dir);
+    }
+    let aeron = client(&dir);
+    assert!(Handles::new(&aeron).publication.offer(b"alive").is_ok());
+}
+
 /// Says when it is dropped.
 struct Flag(Arc<AtomicBool>);
 

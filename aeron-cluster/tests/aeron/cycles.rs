@@ -1,0 +1,92 @@
+//! Adding and closing again and again: memory, counters and file descriptors stay as they were.
+
+use aeron_cluster::aeron::{Aeron, Context, ImageHandlers};
+
+use crate::rig::{DRIVER_TIMEOUT, Rig, client, until};
+
+const STREAM: i32 = 21;
+const TYPE: i32 = 1021;
+/// Of publications, and of subscribers that are connected to them.
+const PUBLISHER_LIMIT: i32 = 1;
+const SUBSCRIPTION_POSITION: i32 = 4;
+
+/// One of each, added and closed.
+fn cycle(aeron: &Aeron, number: i32) {
+    // Streams take turns, so that what lingers in the driver is not met again.
+    let stream = STREAM + number % 50;
+    let publication = aeron.add_publication("aeron:ipc", stream).unwrap();
+    let exclusive = aeron.add_exclusive_publication("aeron:ipc", stream).unwrap();
+    let subscription =
+        aeron.add_subscription_with("aeron:ipc", stream, ImageHandlers::new().on_available(|_| {})).unwrap();
+    let counter = aeron.add_counter(TYPE, &[], "cycling").unwrap();
+    drop(aeron.async_add_publication("aeron:ipc", stream).unwrap());
+    drop(aeron.async_next_session_id(stream).unwrap());
+    let id = aeron.add_close_handler(|| {});
+    assert!(aeron.remove_handler(id));
+    match number % 3 {
+        0 => drop((publication, exclusive, subscription, counter)),
+        1 => drop((subscription, counter, publication, exclusive)),
+        _ => drop((counter, exclusive, subscription, publication)),
+    }
+}
+
+/// Resident memory in KiB, and open file descriptors.
+fn footprint() -> (usize, usize) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    // What is not mapped from a file: the logs are.
+    let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let memory = memory.trim().trim_end_matches(" kB").parse().unwrap();
+    (memory, std::fs::read_dir("/proc/self/fd").unwrap().count())
+}
+
+fn cycles(warm_up: i32, count: i32) {
+    let rig = Rig::new();
+    let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT).use_conductor_agent_invoker(true);
+    let aeron = Aeron::connect(context).unwrap();
+    let settled = |what: &str| {
+        until(what, || {
+            aeron.do_work().unwrap();
+            [TYPE, PUBLISHER_LIMIT, SUBSCRIPTION_POSITION].iter().all(|type_id| rig.count(*type_id) == 0)
+        });
+    };
+    (0..warm_up).for_each(|number| cycle(&aeron, number));
+    settled("the driver to have removed all before the measurement");
+    let (memory, files) = footprint();
+    (0..count).for_each(|number| cycle(&aeron, number));
+    settled("the driver to have removed all");
+    let (memory_after, files_after) = footprint();
+    assert!(files_after <= files, "{files} files before, {files_after} after");
+    // The allocator's own waste; a leak of one struct a cycle is more.
+    assert!(memory_after < memory + 1024 + count as usize / 16, "{memory} KiB before, {memory_after} KiB after");
+    println!("{count} cycles: {memory} KiB before, {memory_after} KiB after, {files_after} files");
+}
+
+#[test]
+fn cycles_of_adding_and_closing_leave_nothing() {
+    cycles(200, 600);
+}
+
+/// `cargo test --package aeron-cluster --features testing --release --test aeron -- --ignored --nocapture a_million`
+#[test]
+#[ignore = "takes long"]
+fn a_million_cycles_of_adding_and_closing_leave_nothing() {
+    cycles(10_000, 1_000_000);
+}
+
+#[test]
+fn cycles_of_clients_leave_nothing() {
+    let rig = Rig::new();
+    let connect = |number: usize| {
+        let aeron = client(&rig.dir);
+        let _publication = aeron.add_publication("aeron:ipc", STREAM);
+        if number.is_multiple_of(2) {
+            let _ = aeron.async_add_subscription("aeron:ipc", STREAM);
+        }
+    };
+    (0..10).for_each(connect);
+    let (memory, files) = footprint();
+    (0..50).for_each(connect);
+    let (memory_after, files_after) = footprint();
+    assert!(files_after <= files, "{files} files before, {files_after} after");
+    assert!(memory_after < memory + 2048, "{memory} KiB before, {memory_after} KiB after");
+}
