@@ -125,7 +125,7 @@ impl Archive {
         Ok(found)
     }
 
-    /// Changes the channel that the catalogue has for a recording. Archives before 1.49 refuse it. Mirrors
+    /// Changes the channel that the catalogue has for a recording. Needs an archive with version 13 of the schema or later. Mirrors
     /// `AeronArchive.updateChannel`.
     pub fn update_channel(&mut self, recording_id: i64, channel: &str) -> Result<()> {
         let (recording_id, native) = (id("recording", recording_id)?, native_channel(channel, "new channel")?);

@@ -55,7 +55,7 @@ impl ReplayParams {
         self
     }
 
-    /// Ends the replay where a recording that goes on is when the replay starts. Archives before 1.48 refuse it.
+    /// Ends the replay where a recording that goes on is when the replay starts. Mirrors `AeronArchive.REPLAY_ALL_AND_STOP`.
     #[must_use]
     pub fn until_now(mut self) -> Self {
         self.length = Some(Length::UntilNow);

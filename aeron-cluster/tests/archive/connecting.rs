@@ -1,11 +1,12 @@
 //! Connecting with credentials, and the settings that a connection concludes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::BackoffIdleStrategy;
+use aeron_cluster::aeron::IdleStrategy;
 use aeron_cluster::archive::{Archive, Context};
 use aeron_cluster::security::CredentialsSupplier;
 
@@ -88,9 +89,24 @@ fn credentials_and_challenges_are_answered() {
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"no credentials today"));
 }
 
+/// Counts how often it is asked to wait, and waits.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicU32>);
+
+impl IdleStrategy for Counting {
+    fn idle(&mut self, _work_count: usize) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        std::thread::yield_now();
+    }
+
+    fn reset(&mut self) {}
+}
+
 #[test]
 fn settings_are_those_given_and_the_defaults_of_c() {
     let node = Node::start();
+    let (idle, invoked) = (Counting::default(), Arc::new(AtomicU32::new(0)));
+    let invocations = Arc::clone(&invoked);
     let context = node
         .local()
         .recording_events_channel("aeron:udp?endpoint=localhost:8030")
@@ -100,11 +116,12 @@ fn settings_are_those_given_and_the_defaults_of_c() {
         .control_term_buffer_length(128 * 1024)
         .control_mtu_length(4096)
         .control_term_buffer_sparse(false)
-        .idle_strategy(BackoffIdleStrategy::default())
-        .delegating_invoker(|| {})
+        .idle_strategy(idle.clone())
+        .delegating_invoker(move || _ = invocations.fetch_add(1, Ordering::Relaxed))
         .control_response_channel("aeron:ipc");
     let mut archive = Archive::connect(&context).expect("archive");
     archive.list_recordings(0, 1).expect("it works");
+    assert!(idle.0.load(Ordering::Relaxed) > 0 && invoked.load(Ordering::Relaxed) > 0, "it waited for the answer");
     let settings = archive.settings();
     assert!(settings.control_request_channel.contains("term-length=64k"), "{settings:?}");
     assert!(settings.control_response_channel.contains("term-length=131072"), "{settings:?}");

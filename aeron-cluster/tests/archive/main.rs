@@ -20,7 +20,9 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::aeron::{Aeron, ChannelUri, ExclusivePublication, FrameFlags, Subscription};
-use aeron_cluster::archive::{Archive, AsyncConnect, Context, ReplayParams, SourceLocation};
+use aeron_cluster::archive::{
+    Archive, AsyncConnect, Context, PersistentSubscription, ReplayMerge, ReplayParams, SourceLocation,
+};
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{PATIENCE, PortBlock, WorkDir, wait_until};
 use aeron_cluster::{Error, ErrorKind, Result};
@@ -315,6 +317,8 @@ fn handles_move_between_threads() {
     fn is_send<T: Send>() {}
     is_send::<Archive>();
     is_send::<AsyncConnect>();
+    is_send::<ReplayMerge>();
+    is_send::<PersistentSubscription>();
     is_send::<Context>();
     is_send::<MediaDriver>();
     is_send::<DriverContext>();
