@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::cluster::AeronCluster;
-use super::connecting::{ConnectState, Connecting};
+use super::connect_state::ConnectState;
+use super::connecting::Connecting;
 use super::settings::Settings;
 use crate::aeron::IdleStrategy as _;
 use crate::error::{Error, ErrorKind, Result};

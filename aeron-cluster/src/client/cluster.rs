@@ -7,14 +7,13 @@ use super::change::Reason;
 use super::connecting::Connected;
 use super::context::Context;
 use super::healing::{Healing, Progress};
-use super::ingress::IngressPublication;
 use super::listener::{ControlledEgressListener, EgressListener, Plain};
 use super::session::{Ingress, Session};
 use super::settings::Settings;
 use super::state::State;
 use super::{FRAGMENT_LIMIT, SEND_ATTEMPTS, SESSION_HEADER_LENGTH};
 use crate::aeron::{Action, Aeron, BufferClaim, FragmentAssembler, IdleStrategy as _, OfferError, Subscription};
-use crate::codec::{AdminRequest, AdminRequestType, NewLeaderEvent, SessionCloseRequest};
+use crate::codec::{AdminRequest, AdminRequestType, SessionCloseRequest};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many pieces a vectored message may have before their list is put on the heap.
@@ -30,10 +29,10 @@ const PIECES_ON_STACK: usize = 16;
 /// When the session is over, the client is [closed](Self::is_closed) and every call says why, unless it was told to
 /// [reconnect](Context::reconnect). Dropping the client closes the session.
 pub struct AeronCluster {
-    session: Session,
+    pub(super) session: Session,
     assembler: FragmentAssembler,
     /// `None` when closed, and while a new session is opened.
-    egress: Option<Subscription>,
+    pub(super) egress: Option<Subscription>,
     healing: Option<Healing>,
     request: Vec<u8>,
 }
@@ -303,46 +302,6 @@ impl AeronCluster {
                 1
             }
         }
-    }
-
-    /// The publication to the leader, for those who send by themselves, with an
-    /// [`IngressSessionDecorator`](super::IngressSessionDecorator) for instance; `None` while there is no leader. What an offer gives
-    /// is to be passed to [`track_ingress_publication_result`](Self::track_ingress_publication_result).
-    pub fn ingress_publication(&mut self) -> Option<&mut IngressPublication> {
-        match &mut self.session.ingress {
-            Ingress::Ready(publication) => Some(publication),
-            _ => None,
-        }
-    }
-
-    /// The subscription to the egress, for those who poll by themselves, with an [`EgressAdapter`](super::EgressAdapter) for
-    /// instance; `None` when the client is closed, and while it reconnects. Pass new leaders to
-    /// [`on_new_leader`](Self::on_new_leader) and call [`poll_state_changes`](Self::poll_state_changes) often.
-    ///
-    /// That the leader's egress is gone, or that the cluster closed the session, only the client's own polls notice.
-    pub fn egress_subscription(&mut self) -> Option<&mut Subscription> {
-        self.egress.as_mut()
-    }
-
-    /// Takes notice of what a send on [`ingress_publication`](Self::ingress_publication) gave. Mirrors
-    /// `AeronCluster.trackIngressPublicationResult`.
-    pub fn track_ingress_publication_result(&mut self, outcome: &Result<i64, OfferError>) {
-        self.session.track(outcome);
-    }
-
-    /// Takes notice of a new leader that the caller heard of by polling the [egress](Self::egress_subscription) himself. The
-    /// publication to it is added by [`poll_state_changes`](Self::poll_state_changes). Mirrors `AeronCluster.onNewLeader`.
-    ///
-    /// # Errors
-    ///
-    /// [`Protocol`](ErrorKind::Protocol) for an event of another session, and for a leader that is not among its endpoints.
-    pub fn on_new_leader(&mut self, event: &NewLeaderEvent<'_>) -> Result<()> {
-        let (actual, expected) = (event.cluster_session_id, self.cluster_session_id());
-        if actual != expected || self.egress.is_none() {
-            let message = format!("invalid clusterSessionId={actual} expected={expected}");
-            return Err(Error::new(ErrorKind::Protocol, message));
-        }
-        self.session.on_new_leader(event, None)
     }
 
     /// Closes the session and the client. Does nothing if it is closed already.

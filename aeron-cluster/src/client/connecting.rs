@@ -1,8 +1,8 @@
 //! Opening a session step by step.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
+use super::connect_state::ConnectState;
 use super::egress_poller::EgressPoller;
 use super::endpoints;
 use super::ingress::{AddingIngress, IngressPublication, unless_temporary};
@@ -17,69 +17,6 @@ use crate::error::{Error, ErrorKind, Result};
 /// The leader's heartbeat timeout where the cluster does not state it.
 /// Java's `ConsensusModule.Configuration.LEADER_HEARTBEAT_TIMEOUT_DEFAULT_NS`.
 const LEADER_HEARTBEAT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
-
-/// How far connecting has come. Mirrors `AeronCluster.AsyncConnect.State`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ConnectState {
-    /// The media driver is asked for the egress subscription.
-    CreateEgressSubscription,
-    /// The media driver is asked for the ingress publications.
-    CreateIngressPublications,
-    /// A member is to take ingress.
-    AwaitPublicationConnected,
-    /// The connect request, or the answer to a challenge, is to be sent.
-    SendMessage,
-    /// The cluster is to answer.
-    PollResponse,
-    /// The session is open.
-    ConcludeConnect,
-    /// The client was handed out.
-    Done,
-}
-
-impl ConnectState {
-    const ALL: [ConnectState; 7] = [
-        Self::CreateEgressSubscription,
-        Self::CreateIngressPublications,
-        Self::AwaitPublicationConnected,
-        Self::SendMessage,
-        Self::PollResponse,
-        Self::ConcludeConnect,
-        Self::Done,
-    ];
-
-    /// The number of the step, as in Java: -1 to 5.
-    pub fn step(self) -> i32 {
-        match self {
-            Self::CreateEgressSubscription => -1,
-            Self::CreateIngressPublications => 0,
-            Self::AwaitPublicationConnected => 1,
-            Self::SendMessage => 2,
-            Self::PollResponse => 3,
-            Self::ConcludeConnect => 4,
-            Self::Done => 5,
-        }
-    }
-
-    /// The state with the number of a step; its name is its `Display`. Mirrors `AsyncConnect.stepName`.
-    pub fn from_step(step: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.step() == step)
-    }
-}
-
-impl fmt::Display for ConnectState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CreateEgressSubscription => "CREATE_EGRESS_SUBSCRIPTION",
-            Self::CreateIngressPublications => "CREATE_INGRESS_PUBLICATIONS",
-            Self::AwaitPublicationConnected => "AWAIT_PUBLICATION_CONNECTED",
-            Self::SendMessage => "SEND_MESSAGE",
-            Self::PollResponse => "POLL_RESPONSE",
-            Self::ConcludeConnect => "CONCLUDE_CONNECT",
-            Self::Done => "DONE",
-        })
-    }
-}
 
 /// The way to the member that will take the request.
 enum Ingress {
@@ -108,6 +45,8 @@ pub(super) struct Connecting {
     state: ConnectState,
     deadline: Instant,
     adding_egress: Option<AsyncAdd<Subscription>>,
+    /// What the driver last said against the egress, if it could not serve the request at the moment.
+    refusal: Option<Error>,
     egress: Option<Subscription>,
     ingress: Ingress,
     members: Members,
@@ -128,6 +67,7 @@ impl Connecting {
             state: ConnectState::CreateEgressSubscription,
             deadline: settings.now() + settings.message_timeout,
             adding_egress: None,
+            refusal: None,
             egress: None,
             ingress,
             members,
@@ -188,6 +128,14 @@ impl Connecting {
             self.egress.as_ref().is_some_and(Subscription::is_connected),
             response_channel.as_deref().unwrap_or("<unknown>"),
         );
+        let refusal = match (&self.egress, &self.ingress) {
+            (None, _) => self.refusal.as_ref(),
+            (Some(_), Ingress::Adding(adding)) => adding.refusal(),
+            _ => None,
+        };
+        if let Some(error) = refusal {
+            message += &format!("; the media driver could not serve the request yet: {error}");
+        }
         for (member_id, error) in self.members.failures() {
             message += &format!("; member {member_id}: {error}");
         }
@@ -210,7 +158,7 @@ impl Connecting {
                 },
             ),
         };
-        if let Some(subscription) = unless_temporary(&mut self.adding_egress, polled)? {
+        if let Some(subscription) = unless_temporary(&mut self.adding_egress, &mut self.refusal, polled)? {
             self.adding_egress = None;
             self.egress = Some(subscription);
             self.state = ConnectState::CreateIngressPublications;

@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 
 use crate::aeron::{Aeron, AsyncAdd, BufferClaim, ExclusivePublication, OfferError, Publication};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A publication to a cluster, of either kind. See [`Context::is_ingress_exclusive`](super::Context::is_ingress_exclusive).
 #[derive(Debug)]
@@ -99,17 +99,23 @@ pub(super) struct AddingIngress {
     stream_id: i32,
     exclusive: bool,
     add: Option<Add>,
+    refusal: Option<Error>,
 }
 
 impl AddingIngress {
     pub(super) fn new(channel: String, stream_id: i32, exclusive: bool) -> Self {
-        Self { channel, stream_id, exclusive, add: None }
+        Self { channel, stream_id, exclusive, add: None, refusal: None }
     }
 
     /// Asks the driver, or for its answer. An error is final.
     pub(super) fn poll(&mut self, aeron: &Aeron) -> Result<Option<IngressPublication>> {
         let answer = self.try_poll(aeron);
-        unless_temporary(&mut self.add, answer)
+        unless_temporary(&mut self.add, &mut self.refusal, answer)
+    }
+
+    /// What the driver last said against it, if it could not serve the request at the moment.
+    pub(super) fn refusal(&self) -> Option<&Error> {
+        self.refusal.as_ref()
     }
 
     fn try_poll(&mut self, aeron: &Aeron) -> Result<Option<IngressPublication>> {
@@ -132,11 +138,17 @@ impl AddingIngress {
     }
 }
 
-/// The driver's answer; a refusal that may pass soon is none yet, and lets go of `adding` so that it is asked again.
-pub(super) fn unless_temporary<A, T>(adding: &mut Option<A>, answer: Result<Option<T>>) -> Result<Option<T>> {
+/// The driver's answer; a refusal that may pass soon is remembered and is none yet, and lets go of `adding` so that it is asked
+/// again.
+pub(super) fn unless_temporary<A, T>(
+    adding: &mut Option<A>,
+    refusal: &mut Option<Error>,
+    answer: Result<Option<T>>,
+) -> Result<Option<T>> {
     match answer {
         Err(error) if error.kind() == ErrorKind::ResourceTemporarilyUnavailable => {
             *adding = None;
+            *refusal = Some(error);
             Ok(None)
         }
         answer => answer,
@@ -146,19 +158,20 @@ pub(super) fn unless_temporary<A, T>(adding: &mut Option<A>, answer: Result<Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
 
     #[test]
     fn what_the_driver_cannot_serve_at_the_moment_is_asked_for_again() {
         let refused = |kind| Err::<Option<()>, _>(Error::new(kind, "send_channel_endpoint found in CLOSING state"));
         let mut adding = Some("the first request");
-        let answer = unless_temporary(&mut adding, refused(ErrorKind::ResourceTemporarilyUnavailable));
+        let mut refusal = None;
+        let answer = unless_temporary(&mut adding, &mut refusal, refused(ErrorKind::ResourceTemporarilyUnavailable));
         assert_eq!((answer, adding), (Ok(None), None));
+        assert!(refusal.is_some_and(|refusal| refusal.message().contains("CLOSING")));
 
-        let mut adding = Some("the second request");
-        let answer = unless_temporary(&mut adding, refused(ErrorKind::Registration));
+        let (mut adding, mut refusal) = (Some("the second request"), None);
+        let answer = unless_temporary(&mut adding, &mut refusal, refused(ErrorKind::Registration));
         assert_eq!(answer.unwrap_err().kind(), ErrorKind::Registration);
-        assert_eq!(unless_temporary(&mut adding, Ok(Some(7))), Ok(Some(7)));
-        assert!(adding.is_some());
+        assert_eq!(unless_temporary(&mut adding, &mut refusal, Ok(Some(7))), Ok(Some(7)));
+        assert!(adding.is_some() && refusal.is_none());
     }
 }

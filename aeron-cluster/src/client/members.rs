@@ -66,11 +66,12 @@ impl Members {
         (!self.0.is_empty()).then(|| self.0.iter().map(entry).collect::<Vec<_>>().join(","))
     }
 
-    /// The members whose publication could not be added, and why.
+    /// The members whose publication could not be added, or not yet, and why.
     pub(super) fn failures(&self) -> impl Iterator<Item = (i32, &Error)> {
         self.0.iter().filter_map(|member| match &member.link {
             Link::Failed(error) => Some((member.endpoint.member_id, error)),
-            _ => None,
+            Link::Adding(adding) => adding.refusal().map(|error| (member.endpoint.member_id, error)),
+            Link::Ready(_) => None,
         })
     }
 }

@@ -57,8 +57,10 @@
 //! [`RequestTracker`] keeps the numbers on the client's side.
 
 mod async_connect;
+mod by_hand;
 mod change;
 mod cluster;
+mod connect_state;
 mod connecting;
 mod context;
 mod decorator;
@@ -82,7 +84,7 @@ pub use crate::security::{CredentialsSupplier, NullCredentialsSupplier};
 pub use async_connect::AsyncConnect;
 pub use change::{Reason, StateChange};
 pub use cluster::AeronCluster;
-pub use connecting::ConnectState;
+pub use connect_state::ConnectState;
 pub use context::Context;
 pub use decorator::IngressSessionDecorator;
 pub use egress_adapter::EgressAdapter;

@@ -4,6 +4,7 @@ use std::fs;
 
 use aeron_cluster::client::{AeronCluster, Context};
 use aeron_cluster::codec::{EventCode, IngressEvent};
+use aeron_cluster::testing::PATIENCE;
 
 use crate::rig::*;
 
@@ -48,10 +49,13 @@ fn churn(context: impl Fn(&Host) -> Context, count: usize) {
     let census = host.census();
     // Kept open: the growth that is looked for is the client's, not the member's.
     member.open_egress_of_clients(IPC, 102);
-    let context = context(&host);
+    let context = context(&host).message_timeout(PATIENCE);
     let mut before = None;
     for number in 0..count {
         open_and_close(&context, &mut member);
+        if number % 1_000 == 0 {
+            println!("{number} sessions, {} files, {} bytes", open_files(), memory());
+        }
         if number == count / 10 {
             before = Some((open_files(), memory()));
         }

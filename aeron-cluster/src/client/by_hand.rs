@@ -1,0 +1,50 @@
+//! The client for those who send and poll by themselves.
+
+use super::cluster::AeronCluster;
+use super::ingress::IngressPublication;
+use super::session::Ingress;
+use crate::aeron::{OfferError, Subscription};
+use crate::codec::NewLeaderEvent;
+use crate::error::{Error, ErrorKind, Result};
+
+impl AeronCluster {
+    /// The publication to the leader, for those who send by themselves, with an
+    /// [`IngressSessionDecorator`](super::IngressSessionDecorator) for instance; `None` while there is no leader. What an offer gives
+    /// is to be passed to [`track_ingress_publication_result`](Self::track_ingress_publication_result).
+    pub fn ingress_publication(&mut self) -> Option<&mut IngressPublication> {
+        match &mut self.session.ingress {
+            Ingress::Ready(publication) => Some(publication),
+            _ => None,
+        }
+    }
+
+    /// The subscription to the egress, for those who poll by themselves, with an [`EgressAdapter`](super::EgressAdapter) for
+    /// instance; `None` when the client is closed, and while it reconnects. Pass new leaders to
+    /// [`on_new_leader`](Self::on_new_leader) and call [`poll_state_changes`](Self::poll_state_changes) often.
+    ///
+    /// That the leader's egress is gone, or that the cluster closed the session, only the client's own polls notice.
+    pub fn egress_subscription(&mut self) -> Option<&mut Subscription> {
+        self.egress.as_mut()
+    }
+
+    /// Takes notice of what a send on [`ingress_publication`](Self::ingress_publication) gave. Mirrors
+    /// `AeronCluster.trackIngressPublicationResult`.
+    pub fn track_ingress_publication_result(&mut self, outcome: &Result<i64, OfferError>) {
+        self.session.track(outcome);
+    }
+
+    /// Takes notice of a new leader that the caller heard of by polling the [egress](Self::egress_subscription) himself. The
+    /// publication to it is added by [`poll_state_changes`](Self::poll_state_changes). Mirrors `AeronCluster.onNewLeader`.
+    ///
+    /// # Errors
+    ///
+    /// [`Protocol`](ErrorKind::Protocol) for an event of another session, and for a leader that is not among its endpoints.
+    pub fn on_new_leader(&mut self, event: &NewLeaderEvent<'_>) -> Result<()> {
+        let (actual, expected) = (event.cluster_session_id, self.cluster_session_id());
+        if actual != expected || self.egress.is_none() {
+            let message = format!("invalid clusterSessionId={actual} expected={expected}");
+            return Err(Error::new(ErrorKind::Protocol, message));
+        }
+        self.session.on_new_leader(event, None)
+    }
+}
