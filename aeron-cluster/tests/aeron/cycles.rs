@@ -39,6 +39,11 @@ fn footprint() -> (usize, usize) {
     (memory, std::fs::read_dir("/proc/self/fd").unwrap().count())
 }
 
+/// Whether memory says something: AddressSanitizer keeps what was freed, and finds leaks by itself.
+fn memory_counts() -> bool {
+    std::env::var_os("ASAN_OPTIONS").is_none()
+}
+
 fn cycles(warm_up: i32, count: i32) {
     let rig = Rig::new();
     let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT).use_conductor_agent_invoker(true);
@@ -57,7 +62,8 @@ fn cycles(warm_up: i32, count: i32) {
     let (memory_after, files_after) = footprint();
     assert!(files_after <= files, "{files} files before, {files_after} after");
     // The allocator's own waste; a leak of one struct a cycle is more.
-    assert!(memory_after < memory + 1024 + count as usize / 16, "{memory} KiB before, {memory_after} KiB after");
+    let limit = memory + 1024 + count as usize / 16;
+    assert!(!memory_counts() || memory_after < limit, "{memory} KiB before, {memory_after} KiB after");
     println!("{count} cycles: {memory} KiB before, {memory_after} KiB after, {files_after} files");
 }
 
@@ -88,5 +94,5 @@ fn cycles_of_clients_leave_nothing() {
     (0..50).for_each(connect);
     let (memory_after, files_after) = footprint();
     assert!(files_after <= files, "{files} files before, {files_after} after");
-    assert!(memory_after < memory + 2048, "{memory} KiB before, {memory_after} KiB after");
+    assert!(!memory_counts() || memory_after < memory + 2048, "{memory} KiB before, {memory_after} KiB after");
 }

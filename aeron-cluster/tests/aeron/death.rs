@@ -105,8 +105,16 @@ fn a_driver_to_be_killed() {
 }
 
 fn start_driver(dir: &Path) -> Process {
+    start_driver_with(dir, &[])
+}
+
+/// Starts a driver as a process of its own, with settings from its environment.
+pub fn start_driver_with(dir: &Path, settings: &[(&str, &str)]) -> Process {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "death::a_driver_to_be_killed", "--nocapture"]).env(SERVE, dir);
+    command
+        .args(["--exact", "death::a_driver_to_be_killed", "--nocapture"])
+        .env(SERVE, dir)
+        .envs(settings.iter().copied());
     let process = Process::spawn("driver", &command).unwrap();
     process.wait_for_line("serving", PATIENCE).unwrap();
     process

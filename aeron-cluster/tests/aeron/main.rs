@@ -14,6 +14,7 @@ mod fork;
 mod handlers;
 mod images;
 mod invoker;
+mod loss;
 mod messages;
 mod polling;
 mod raw;
