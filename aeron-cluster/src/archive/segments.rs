@@ -49,12 +49,14 @@ impl Archive {
         self.request(doing, |archive| unsafe { sys::aeron_archive_detach_segments(archive, recording_id, start) })
     }
 
-    /// Deletes the files of segments that were detached, and returns how many. Mirrors `AeronArchive.deleteDetachedSegments`.
+    /// Deletes the files of segments that were detached, and returns how many. They are gone a moment after that, which the signal
+    /// [`Delete`](super::RecordingSignalKind::Delete) tells. Mirrors `AeronArchive.deleteDetachedSegments`.
     pub fn delete_detached_segments(&mut self, recording_id: i64) -> Result<i64> {
         self.counted(recording_id, "delete the detached segments of", sys::aeron_archive_delete_detached_segments)
     }
 
-    /// Detaches and deletes in one, and returns how many segments are gone. Mirrors `AeronArchive.purgeSegments`.
+    /// Detaches and deletes in one, and returns how many segments go, as with
+    /// [`delete_detached_segments`](Self::delete_detached_segments). Mirrors `AeronArchive.purgeSegments`.
     pub fn purge_segments(&mut self, recording_id: i64, new_start_position: i64) -> Result<i64> {
         let recording_id = id("recording", recording_id)?;
         let start = position("new start position", new_start_position)?;
@@ -98,7 +100,8 @@ impl Archive {
         Ok(count)
     }
 
-    /// Removes a recording that has stopped, with its files, and returns how many these were. Mirrors
+    /// Removes a recording that has stopped, with its files, and returns how many go, as with
+    /// [`delete_detached_segments`](Self::delete_detached_segments). Mirrors
     /// `AeronArchive.purgeRecording`.
     pub fn purge_recording(&mut self, recording_id: i64) -> Result<i64> {
         self.counted(recording_id, "purge", sys::aeron_archive_purge_recording)

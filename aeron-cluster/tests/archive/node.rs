@@ -8,6 +8,9 @@ use aeron_cluster::archive::{Archive, Context};
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{Java, PATIENCE, PortBlock, Process, WorkDir};
 
+/// How long the driver may stand still: on a loaded machine its thread does so for seconds.
+const DRIVER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A media driver in this process and the official archive server beside it. The fields end in this order.
 pub struct Node {
     pub aeron: Aeron,
@@ -57,10 +60,9 @@ impl Node {
         properties.extend_from_slice(more);
         let command = java.command("io.aeron.archive.Archive", properties);
         let archive = Process::spawn("archive", &command).expect("archive");
-        let aeron = Aeron::connect(
-            aeron_cluster::aeron::Context::new().dir(driver.dir()).driver_timeout(Duration::from_secs(2)),
-        )
-        .expect("client");
+        let aeron =
+            Aeron::connect(aeron_cluster::aeron::Context::new().dir(driver.dir()).driver_timeout(DRIVER_TIMEOUT))
+                .expect("client");
         Node { aeron, archive, driver, ports, command, _memory: memory, _disk: disk }
     }
 

@@ -140,8 +140,8 @@ fn what_goes_wrong_is_told_and_a_failure_stays_one() {
     });
     assert_eq!(received, (0..5).map(message).collect::<Vec<_>>());
 
-    // The archive's death is no error, but is not life either.
-    node.archive.kill();
+    // The archive's end is no error, but is not life either.
+    node.archive.stop().expect("it ends");
     until("the loss of the archive", || {
         persistent.poll(10, |_, _| {}).expect("it waits for the archive");
         (!archive_is_alive(&mut archive)).then_some(())

@@ -95,7 +95,9 @@ fn a_full_disk_is_told_apart_in_a_polled_request_too() {
 fn an_archive_that_stands_still_is_a_timeout_and_its_late_answer_confuses_nobody() {
     const TIMEOUT: Duration = Duration::from_secs(2);
     let mut node = Node::start();
-    let mut archive = Archive::connect(&node.local().message_timeout(TIMEOUT)).expect("archive");
+    // It takes its time to start.
+    let context = node.local().message_timeout(TIMEOUT);
+    let mut archive = until("the archive", || Archive::connect(&context).ok());
     signal(&node.archive, "STOP");
     let start = Instant::now();
     let mut replay = archive.request_replay(42, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new()).expect("a request");
@@ -122,5 +124,5 @@ fn an_archive_that_stands_still_is_a_timeout_and_its_late_answer_confuses_nobody
         let error = answer(&mut archive, &mut request).expect_err("it is dead");
         (error.kind() != ErrorKind::Timeout).then_some(error)
     });
-    assert_eq!(gone.kind(), ErrorKind::NotConnected, "{gone}");
+    assert_eq!(gone.kind(), ErrorKind::NotConnected, "{gone:?}");
 }

@@ -1,11 +1,13 @@
 //! Taking the oldest files of a recording away, and bringing them back.
 
-use aeron_cluster::archive::{Archive, segment_file_base_position};
+use std::sync::mpsc;
+
+use aeron_cluster::archive::{Archive, RecordingSignalKind, segment_file_base_position};
 
 use crate::node::Node;
 use crate::recordings::recorded;
+use crate::until;
 
-/// How often segments were deleted: signals tell of it, and the files are gone after the answer.
 fn start_of(archive: &mut Archive, recording_id: i64) -> i64 {
     archive.start_position(recording_id).expect("asked").expect("a start")
 }
@@ -13,7 +15,9 @@ fn start_of(archive: &mut Archive, recording_id: i64) -> i64 {
 #[test]
 fn segments_are_detached_attached_purged_and_migrated() {
     let node = Node::start();
-    let mut archive = node.connect();
+    let (sender, signals) = mpsc::channel();
+    let context = node.local().on_recording_signal(move |signal| _ = sender.send(signal.kind));
+    let mut archive = Archive::connect(&context).expect("archive");
     let recording_id = recorded(&mut archive, 600);
     let recording = archive.list_recording(recording_id).expect("listed").expect("there");
     let (term, segment) = (recording.term_buffer_length, recording.segment_file_length);
@@ -31,6 +35,11 @@ fn segments_are_detached_attached_purged_and_migrated() {
 
     archive.detach_segments(recording_id, second).expect("detached");
     assert_eq!(archive.delete_detached_segments(recording_id).expect("deleted"), 1);
+    // The answer comes before the files are gone, the signal after.
+    until("the files to go", || {
+        archive.poll_for_recording_signals().expect("no error");
+        signals.try_iter().find(|kind| *kind == RecordingSignalKind::Delete)
+    });
     assert_eq!(archive.attach_segments(recording_id).expect("nothing left"), 0);
     assert_eq!(archive.purge_segments(recording_id, 2 * second).expect("purged"), 1);
     assert_eq!(start_of(&mut archive, recording_id), 2 * second);
