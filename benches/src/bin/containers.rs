@@ -110,12 +110,13 @@ fn measure(container: Container, java: &Java, args: &Args) -> Result<Run> {
     let memory = anonymous_memory(service.id())?;
     // A consensus module does not outlive its service: all of it starts again, with the log.
     cluster.stop()?;
-    service.kill();
+    // In order: Java's container does not start for ten seconds where one was killed.
+    service.stop()?;
     cluster.start()?;
     let (mut service, recovered) = start(container, Idle::Spin, java, &cluster)?;
     let latencies = round_trips(&cluster, args)?;
     cluster.stop()?;
-    service.kill();
+    service.stop()?;
     let us = |nanos: u64| nanos as f64 / 1e3;
     let per_message = |seconds: f64| seconds * 1e6 / args.messages as f64;
     Ok([
@@ -152,10 +153,11 @@ fn start(container: Container, idle: Idle, java: &Java, cluster: &TestCluster) -
         }
     };
     let begin = Instant::now();
-    let service = Process::spawn(format!("{container:?}"), &command)?;
+    let mut service = Process::spawn(format!("{container:?}"), &command)?;
     let deadline = begin + 5 * PATIENCE;
     while role(cluster)? != Some(LEADER) {
-        ensure!(Instant::now() < deadline, "no leader with {container:?}: {}", service.lines().join("\n"));
+        let is_hopeful = service.is_running() && Instant::now() < deadline;
+        ensure!(is_hopeful, "no leader with {container:?}: {}", service.lines().join("\n"));
         std::thread::sleep(Duration::from_micros(500));
     }
     Ok((service, begin.elapsed()))
