@@ -85,14 +85,15 @@ impl Cluster {
     }
 
     /// The member that leads in the leadership term of the message being processed; −1 until the log brought a term since the
-    /// start. Java does not tell.
+    /// start. So a member that started from a snapshot may not know what the others do: nothing that is replicated may depend
+    /// on it. Java does not tell.
     pub fn leader_member_id(&self) -> i32 {
         self.state.leader_member_id.get()
     }
 
     /// The position up to which the cluster has committed the log, in bytes: how far this member may process now. It moves
-    /// while a callback runs and differs between members, so nothing that is replicated may depend on it. Java does not
-    /// tell.
+    /// while a callback runs and differs between members, so nothing that is replicated may depend on it. 0 when the
+    /// consensus module is gone. Java does not tell.
     pub fn commit_position(&self) -> i64 {
         self.state.commit_position()
     }
@@ -204,13 +205,12 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`State`](ErrorKind::State): the service is not starting.
+    /// [`State`](ErrorKind::State): the service is not starting; [`InvalidArgument`](ErrorKind::InvalidArgument): more than a log can number.
     pub fn resume_service_messages(&self, sent: u64) -> Result<()> {
         if !self.state.is_starting() {
             return Err(Error::new(ErrorKind::State, "the count of service messages is resumed in on_start alone"));
         }
-        self.state.own_messages.borrow_mut().resume(sent);
-        Ok(())
+        self.state.own_messages.borrow_mut().resume(sent)
     }
 
     /// The first message of this service in the log that is not the one that this member sent, if there was one. It has been recorded in the

@@ -10,6 +10,7 @@
 use std::fmt;
 
 use crate::codec::SessionMessageHeader;
+use crate::error::{Error, ErrorKind, Result};
 
 /// How many messages that are not back yet can be compared. What is sent beyond is compared by number alone.
 const CAPACITY: u64 = 4096;
@@ -115,8 +116,13 @@ impl OwnMessages {
     }
 
     /// The service starts from a snapshot before which this many messages were sent.
-    pub(super) fn resume(&mut self, count: u64) {
+    pub(super) fn resume(&mut self, count: u64) -> Result<()> {
+        if count > NUMBER_MASK {
+            let message = format!("a service has sent to the log at most {NUMBER_MASK}: {count}");
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
         (self.before, self.last, self.uncounted) = (count, count, false);
+        Ok(())
     }
 
     pub(super) fn first_divergence(&self) -> Option<Divergence> {
@@ -281,11 +287,27 @@ mod tests {
         let mut own = OwnMessages::default();
         own.forget_count();
         assert_eq!((own.count(), back(&mut own, 9, b"pending")), (None, None));
-        own.resume(10);
+        own.resume(10).unwrap();
         send(&mut own, b"mine");
         assert_eq!((back(&mut own, 9, b"pending"), back(&mut own, 10, b"pending")), (None, None));
         assert_eq!((back(&mut own, 11, b"mine"), own.count()), (None, Some(11)));
         assert!(back(&mut own, 12, b"theirs").is_some());
+    }
+
+    #[test]
+    fn a_count_that_no_log_can_have_is_refused_and_changes_nothing() {
+        for count in [NUMBER_MASK + 1, u64::MAX] {
+            let mut own = OwnMessages::default();
+            own.forget_count();
+            let error = own.resume(count).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("at most {NUMBER_MASK}: {count}")), "{error}");
+            send(&mut own, b"mine");
+            assert_eq!((back(&mut own, 1, b"theirs"), own.count()), (None, None));
+        }
+        let mut own = OwnMessages::default();
+        own.resume(NUMBER_MASK).unwrap();
+        send(&mut own, b"mine");
+        assert_eq!(own.count(), Some(NUMBER_MASK + 1));
     }
 
     #[test]
@@ -326,7 +348,7 @@ mod tests {
     fn memory_is_taken_at_the_first_message_and_not_again() {
         let mut own = OwnMessages::default();
         assert_eq!(own.ring.capacity(), 0);
-        own.resume(CAPACITY + 7);
+        own.resume(CAPACITY + 7).unwrap();
         send(&mut own, b"a");
         let capacity = own.ring.capacity();
         for _ in 0..2 * CAPACITY {
@@ -344,7 +366,7 @@ mod tests {
             changed in any::<proptest::sample::Index>(),
         ) {
             let mut own = OwnMessages::default();
-            own.resume(before);
+            own.resume(before).unwrap();
             let (mut log, mut claims) = (Vec::<Vec<u8>>::new(), Vec::new());
             for (step, byte) in steps {
                 match step {
