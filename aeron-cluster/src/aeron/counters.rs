@@ -324,6 +324,14 @@ impl ReadableCounter {
         unsafe { self.value.as_ref() }.load(Ordering::Acquire)
     }
 
+    /// The value now, unless the counter is gone: never that of another counter which has its id by now.
+    #[inline]
+    pub fn value(&self) -> Option<i64> {
+        // Read before it is asked: a counter is closed before its id is given away.
+        let value = self.get();
+        (!self.is_closed()).then_some(value)
+    }
+
     /// Whether the counter is gone; its id may be in use for another by now.
     pub fn is_closed(&self) -> bool {
         // SAFETY: the cells stay mapped as long as `_owner`.

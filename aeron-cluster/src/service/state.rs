@@ -217,10 +217,11 @@ impl State {
         *self.commit_position.borrow_mut() = Some(counter);
     }
 
-    /// The position up to which the log is committed.
+    /// The position up to which the log is committed; 0 once the counter is gone. Its id may then be another counter's, whose value,
+    /// such as a time, would be a licence to read what is not committed: this thread may stand still between a tick and here.
     #[inline]
     pub(super) fn commit_position(&self) -> i64 {
-        self.commit_position.borrow().as_ref().map_or(0, ReadableCounter::get)
+        self.commit_position.borrow().as_ref().and_then(ReadableCounter::value).unwrap_or(0)
     }
 
     /// Looks whether the container must end, and once a millisecond does what must be done regularly: then true.

@@ -75,9 +75,11 @@ fn a_readable_counter_closes_with_its_counter_and_stays_closed() {
         (17, counter.id(), counter.registration_id())
     );
     assert!(!readable.is_closed());
+    assert_eq!(readable.value(), Some(17));
     let id = counter.id();
     drop(counter);
     until("the counter to go", || readable.is_closed());
+    assert_eq!(readable.value(), None);
     assert_eq!(other.counters().value(id), None);
 
     let mut successors = Vec::new();
@@ -86,6 +88,8 @@ fn a_readable_counter_closes_with_its_counter_and_stays_closed() {
         successors.last().is_some_and(|successor| successor.id() == id)
     });
     assert!(readable.is_closed(), "the id is another counter's now");
+    successors.last().unwrap().set(1 << 40);
+    assert_eq!((readable.get(), readable.value()), (1 << 40, None));
     assert!(!other.counters().readable_counter(id).unwrap().is_closed());
 }
 
