@@ -194,11 +194,15 @@ impl<S: ClusteredService> Core<S> {
         position: i64,
     ) -> Outcome<()> {
         self.cluster.state.reset_idle();
-        while self.cluster.aeron().counters().value(counter_id).is_none_or(|recorded| recorded < position) {
-            self.idle(0)?;
+        loop {
+            let recorded = self.cluster.aeron().counters().value(counter_id);
+            // Checked after it was read: once the recording has stopped, the counter's id may be another's.
             self.check_recording(archive, recording_id, counter_id)?;
+            if recorded.is_some_and(|recorded| recorded >= position) {
+                return Ok(());
+            }
+            self.idle(0)?;
         }
-        Ok(())
     }
 }
 

@@ -1,13 +1,18 @@
 //! What can go wrong between the container and the archive, with an archive that the test plays.
 
-use aeron_cluster::aeron::{ExclusivePublication, FrameFlags};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+
+use aeron_cluster::aeron::{ExclusivePublication, FrameFlags, Header};
 use aeron_cluster::codec::SnapshotMark::{Begin, End};
-use aeron_cluster::service::Termination;
+use aeron_cluster::service::{
+    ClientSession, Cluster, ClusteredService, ServiceError, SnapshotImage, SnapshotPublication, Termination,
+};
+use aeron_cluster::testing::PATIENCE;
 
 use crate::loading::{marker, session};
 use crate::messages::message;
 use crate::played_archive::{Asked, PlayedArchive, Request, recorded_session};
-use crate::probe::{Event, Fail};
+use crate::probe::{Event, Fail, Probe};
 use crate::script::{Recovery, Script, Stage, wait_for};
 
 const REPLAY_STREAM: i32 = 103;
@@ -30,7 +35,7 @@ fn snapshotting() -> (Script, PlayedArchive, Request, crate::script::Log, i64) {
 fn goes_on(mut script: Script, mut log: crate::script::Log, position: i64, error: &str) {
     let ack = script.ack();
     assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id), (2, position, -1));
-    let told = script.errors.recv_timeout(aeron_cluster::testing::PATIENCE).unwrap();
+    let told = script.errors.recv_timeout(PATIENCE).unwrap();
     assert!(told.contains(error), "{told}");
     script.append(&mut log, &message(1, 9, "goes on"));
     assert_eq!(script.events.text(), "goes on");
@@ -94,6 +99,57 @@ pub fn fragment(replay: &mut ExclusivePublication, flags: FrameFlags, payload: &
         *claim.frame_header.add(FLAGS_OFFSET) = flags.0;
         aeron_sys::aeron_buffer_claim_commit(&mut claim);
     }
+}
+
+/// Says that it takes a snapshot, and waits within it until it is let go.
+struct Slow {
+    taking: Sender<()>,
+    let_go: Receiver<()>,
+}
+
+impl ClusteredService for Slow {
+    fn on_start(&mut self, _: &Cluster, _: Option<&mut SnapshotImage>) -> Result<(), ServiceError> {
+        Ok(())
+    }
+    fn on_session_message(&mut self, _: &Cluster, _: Option<&ClientSession>, _: i64, _: &[u8], _: &Header<'_>) {}
+    fn on_take_snapshot(&mut self, cluster: &Cluster, _: &mut SnapshotPublication) -> Result<(), ServiceError> {
+        self.taking.send(())?;
+        while self.let_go.try_recv() == Err(TryRecvError::Empty) {
+            cluster.idle(0)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_counter_that_follows_the_one_of_a_stopped_recording_is_not_taken_for_it() {
+    let stage = Stage::with_driver();
+    let mut archive = PlayedArchive::new(&stage.aeron);
+    let ((taking, is_taking), (letting_go, let_go)) = (channel(), channel());
+    let service = Slow { taking, let_go };
+    let mut script = stage.launch_service(&Recovery::NOTHING, service, Probe::new().1, |context| context);
+    script.started(&Recovery::NOTHING);
+    let (_log, position) = script.take_snapshot();
+    archive.connect();
+    let request = archive.asked(Asked::Recording);
+    archive.answer(&request, 1);
+    let _recorder = stage.aeron.add_subscription("aeron:ipc", SNAPSHOT_STREAM).unwrap();
+    let progress = archive.record(RECORDING, recorded_session(&request));
+    is_taking.recv_timeout(PATIENCE).unwrap();
+    let id = progress.id();
+    drop(progress);
+    let mut others = Vec::new();
+    wait_for(|| {
+        others.push(stage.aeron.add_counter(1_000, &[], "another").unwrap());
+        others.last().is_some_and(|other| other.id() == id)
+    });
+    others.last().unwrap().set(1 << 40);
+    letting_go.send(()).unwrap();
+    let ack = script.ack();
+    assert_eq!((ack.ack_id, ack.log_position, ack.relevant_id), (2, position, -1));
+    let told = script.errors.recv_timeout(PATIENCE).unwrap();
+    assert!(told.contains("recording stopped unexpectedly: 3"), "{told}");
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
 }
 
 type Write = fn(&mut ExclusivePublication);
