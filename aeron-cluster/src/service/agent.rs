@@ -49,7 +49,8 @@ impl Parts {
             return self.fail(error);
         }
         // Making it may take long, and panic.
-        let made = with_signs_of_life(&self.concluded.mark_file, || catch_unwind(AssertUnwindSafe(make_service)));
+        let Concluded { aeron, mark_file, .. } = &self.concluded;
+        let made = with_signs_of_life(aeron, mark_file, || catch_unwind(AssertUnwindSafe(make_service)));
         match made {
             Ok(service) => Agent::new(self, service).run(),
             Err(payload) => self.fail(panicked("making the service", payload.as_ref())),

@@ -20,13 +20,15 @@ const SIGN_OF_LIFE_INTERVAL: Duration = Duration::from_secs(1);
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 const REFUSAL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Makes something that may take long, while a thread of its own shows signs of life.
-pub(super) fn with_signs_of_life<T>(mark_file: &ClusterMarkFile, make: impl FnOnce() -> T) -> T {
+/// Makes something that may take long, while a thread of its own shows signs of life: to those who look at the mark file, and to the
+/// driver where the client has no thread for that.
+pub(super) fn with_signs_of_life<T>(aeron: &Aeron, mark_file: &ClusterMarkFile, make: impl FnOnce() -> T) -> T {
     std::thread::scope(|scope| {
         let (made, is_made) = channel::<()>();
         let show = move || {
             while is_made.recv_timeout(SIGN_OF_LIFE_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 mark_file.update_activity_timestamp(epoch_ms());
+                aeron.drive();
             }
         };
         // Without a thread to spare it goes without.

@@ -1,12 +1,13 @@
 //! The container on a client whose conductor has no thread: the container works it, from its start to its end.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use aeron_cluster::ErrorKind;
 use aeron_cluster::aeron::{self, Aeron, BackoffIdleStrategy, IdleStrategy};
 use aeron_cluster::codec::{ActionFlags, ClusterAction};
 use aeron_cluster::service::{ClusteredServiceAgent, ClusteredServiceContainer, Role, Termination, Work};
-use aeron_cluster::testing::{Part, TestCluster};
+use aeron_cluster::testing::{PATIENCE, Part, TestCluster};
 
 use crate::client::Client;
 use crate::messages::{action, message, open};
@@ -60,6 +61,32 @@ fn a_container_starts_answers_and_snapshots_on_a_client_that_it_works_itself() {
     script.started(&recovery);
     let Event::Start { snapshot, sessions, .. } = script.events.next() else { panic!("no start") };
     assert_eq!((snapshot, sessions), (Some(vec![b"state kept".to_vec()]), vec![1]));
+}
+
+/// The driver gives up a client that nobody works, and a service may take longer than that to be made.
+#[test]
+fn a_container_works_its_client_while_its_service_is_made() {
+    const HEARTBEAT_TYPE_ID: i32 = 11;
+    /// Several signs of life, in ms.
+    const A_WHILE: i64 = 2_500;
+    let stage = Stage::with_driver();
+    let supplied = invoker(&stage.cluster);
+    let (making, is_made) = channel::<()>();
+    let make = move || {
+        is_made.recv_timeout(PATIENCE).unwrap();
+        Probe::new().0
+    };
+    let settings = context(&stage.cluster).aeron(supplied.clone());
+    let container = ClusteredServiceContainer::launch_with(settings, make).unwrap();
+    let heartbeat = || {
+        let counters = stage.aeron.counters();
+        counters.find_by_registration_id(HEARTBEAT_TYPE_ID, supplied.client_id()).and_then(|id| counters.value(id))
+    };
+    wait_for(|| heartbeat().is_some());
+    let begin = heartbeat().unwrap();
+    wait_for(|| heartbeat().is_some_and(|now| now >= begin + A_WHILE));
+    making.send(()).unwrap();
+    assert_eq!(container.close().unwrap(), Termination::Closed);
 }
 
 #[test]
