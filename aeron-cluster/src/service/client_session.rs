@@ -72,7 +72,8 @@ impl ClientSession {
         &self.encoded_principal
     }
 
-    /// Whether the service asked for the session's end and the log has not brought it yet.
+    /// Whether the service asked for the session's end and the log has not brought it yet. A member forgets it when it starts or becomes
+    /// the leader, since the request may be lost: nothing that is replicated may depend on it.
     pub fn is_closing(&self) -> bool {
         self.is_closing.get()
     }

@@ -49,7 +49,7 @@ impl<S: ClusteredService> ClusteredServiceAgent<S> {
     /// # Blocking
     ///
     /// The first call starts the service, and waits for the consensus module; a [`Closer`] ends that wait. Later calls return once a
-    /// batch of the log was processed, and wait only where a container waits: to join a log, and for a snapshot.
+    /// batch of the log was processed, and wait only where a container waits: for an acknowledgement to be taken, and for a snapshot.
     ///
     /// # Errors
     ///

@@ -224,20 +224,22 @@ impl SnapshotPublication {
 
     /// Why the snapshot cannot go on, in Java's words where it has some.
     pub(super) fn refusal(&self, reason: OfferError, length: usize) -> Error {
-        let message = match reason {
-            OfferError::NotConnected => "publication is not connected".to_owned(),
-            OfferError::Closed => "publication is closed".to_owned(),
+        let (kind, message) = match reason {
+            OfferError::NotConnected => (ErrorKind::NotConnected, "publication is not connected".to_owned()),
+            OfferError::Closed => (ErrorKind::NotConnected, "publication is closed".to_owned()),
             OfferError::MaxPositionExceeded => {
-                format!("publication at max position: term-length={}", self.publication.term_buffer_length())
+                let term = self.publication.term_buffer_length();
+                (ErrorKind::NotConnected, format!("publication at max position: term-length={term}"))
             }
             other => {
                 let longest = self.max_message_length();
-                format!(
+                let text = format!(
                     "snapshot message of {length} bytes refused: {other}; the longest has {longest} bytes: write several"
-                )
+                );
+                (ErrorKind::InvalidArgument, text)
             }
         };
-        Error::new(ErrorKind::NotConnected, message)
+        Error::new(kind, message)
     }
 }
 

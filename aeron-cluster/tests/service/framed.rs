@@ -10,6 +10,7 @@ use aeron_cluster::service::{
     SnapshotWriter, Termination,
 };
 use aeron_cluster::testing::{PATIENCE, Part, TestCluster};
+use aeron_cluster::{Error, ErrorKind};
 
 use crate::messages::{action, message};
 use crate::probe::Probe;
@@ -53,6 +54,10 @@ impl ClusteredService for Ledger {
     fn on_take_snapshot(&mut self, cluster: &Cluster, snapshot: &mut SnapshotPublication) -> Result<(), ServiceError> {
         let how = *self.how.lock().unwrap();
         if let How::Raw = how {
+            let too_long = vec![0; snapshot.max_message_length() + 1];
+            let error = snapshot.write_message(cluster, &too_long).unwrap_err();
+            let kind = error.downcast_ref().map(Error::kind);
+            assert_eq!(kind, Some(ErrorKind::InvalidArgument), "{error}");
             return snapshot.write_message(cluster, b"raw state");
         }
         let state = self.state.lock().unwrap();
