@@ -76,7 +76,7 @@ pub use session_id::AsyncSessionId;
 pub use subscription::Subscription;
 pub(crate) use subscription::poll_native;
 pub use trampoline::Action;
-pub(crate) use trampoline::{Slot, controlled_fragment};
+pub(crate) use trampoline::{Slot, controlled_fragment, controlled_message};
 pub use version::{commit, version};
 
 pub(crate) use fragment_assembler::MessageBuilder;

@@ -10,7 +10,7 @@ use super::native_context::{NativeContext, text_of};
 use super::persistent_context::{ListenerSlot, PersistentContext, error_of};
 use super::persistent_settings::{PersistentSubscriptionSettings, StartFrom};
 use super::{check, failure};
-use crate::aeron::{Action, Header, Slot, controlled_fragment};
+use crate::aeron::{Action, Header, Slot, controlled_message};
 use crate::{Error, ErrorKind, Result};
 
 /// A subscription to a live stream that is recorded: it catches up from the recording when it starts and whenever it loses the live stream,
@@ -98,7 +98,7 @@ impl PersistentSubscription {
         let work = unsafe {
             sys::aeron_archive_persistent_subscription_controlled_poll(
                 self.live.ptr(),
-                Some(controlled_fragment::<F>),
+                Some(controlled_message::<F>),
                 slot.clientd(),
                 fragment_limit,
             )

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
+use aeron_cluster::aeron::{FrameFlags, Header};
 use aeron_cluster::archive::{
     Archive, PersistentSubscription, PersistentSubscriptionListener, PersistentSubscriptionSettings, StartFrom,
 };
@@ -42,6 +43,12 @@ fn settings(node: &Node, recording_id: i64, replay_channel: &str) -> PersistentS
     PersistentSubscriptionSettings::new(node.remote(), recording_id, CHANNEL, STREAM, replay_channel, REPLAY_STREAM)
 }
 
+/// A copy of a message, whose header is that of the whole of it, in how many fragments it may have come.
+fn whole(message: &[u8], header: &Header<'_>) -> Vec<u8> {
+    assert_eq!(header.flags(), FrameFlags::UNFRAGMENTED, "of {} bytes", message.len());
+    message.to_vec()
+}
+
 fn catches_up(java: &Java) {
     let node = Node::with(java, &[]);
     let mut archive = node.connect();
@@ -58,14 +65,14 @@ fn catches_up(java: &Java) {
         assert!(!persistent.is_live() && !persistent.is_replaying() && persistent.join_difference().is_none());
         let mut received = Vec::new();
         until(channel, || {
-            persistent.poll(10, |message, _| received.push(message.to_vec())).expect("no error");
+            persistent.poll(10, |message, header| received.push(whole(message, header))).expect("no error");
             persistent.is_live().then_some(())
         });
         assert_eq!((persistent.live_joined_count(), persistent.live_left_count()), (1, 0));
         assert!(persistent.join_difference().is_some() && persistent.failure().is_none());
         let before = received.len();
         send_while(&mut publication, 50, || {
-            persistent.poll(10, |message, _| received.push(message.to_vec())).expect("no error");
+            persistent.poll(10, |message, header| received.push(whole(message, header))).expect("no error");
             received.len() >= before + 50
         });
         let expected: Vec<_> = (0..50).map(message).collect();
