@@ -203,7 +203,8 @@ unsafe fn tell_of_counter(
     // A copy: a handler may add and remove handlers.
     let handlers: Vec<_> = lock(handlers).iter().map(|(_, handler)| Arc::clone(handler)).collect();
     for handler in handlers {
-        in_callback(callbacks, || {
+        // Moved in, because it may be the last one, as may what it holds: a handler may remove itself.
+        in_callback(callbacks, move || {
             // In here, because it may be the last one. A client that is closing tells of nothing.
             let Some(owner): Option<Owner> = callbacks.handlers.client.get().and_then(Weak::upgrade) else { return };
             // SAFETY: the reader lives as long as the client, which `owner` is.
@@ -220,7 +221,7 @@ unsafe extern "C" fn on_close(clientd: *mut c_void) {
     // SAFETY: by this function's contract.
     let callbacks = unsafe { &*clientd.cast::<Callbacks>() };
     for (_, handler) in std::mem::take(&mut *lock(&callbacks.handlers.close)) {
-        in_callback(callbacks, || lock(&handler)());
+        in_callback(callbacks, move || lock(&handler)());
     }
 }
 

@@ -161,6 +161,28 @@ fn a_handler_may_not_wait_and_may_let_the_last_handle_go() {
 }
 
 #[test]
+fn a_handler_that_removes_itself_may_hold_the_last_handle() {
+    let rig = Rig::new();
+    let aeron = Aeron::connect(Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT)).unwrap();
+    let said = Said::default();
+    let guard = Guard(said.clone(), "closed");
+    aeron.add_close_handler(move || {
+        let _ = &guard;
+    });
+    let own = Arc::new(Mutex::new(None));
+    let (mine, held) = (Arc::clone(&own), aeron.clone());
+    let id = aeron.add_available_counter_handler(move |_| {
+        if let Some(id) = mine.lock().unwrap().take() {
+            assert!(held.remove_handler(id));
+        }
+    });
+    *own.lock().unwrap() = Some(id);
+    drop(aeron);
+    let _counter = rig.aeron.add_counter(TYPE, &[], "any").unwrap();
+    said.wait_for("closed");
+}
+
+#[test]
 fn counters_are_told_of_as_they_come_and_go() {
     let rig = Rig::new();
     let said = Said::default();
