@@ -34,7 +34,8 @@ impl AeronCluster {
     }
 
     /// Takes notice of a new leader that the caller heard of by polling the [egress](Self::egress_subscription) himself. The
-    /// publication to it is added by [`poll_state_changes`](Self::poll_state_changes). Mirrors `AeronCluster.onNewLeader`.
+    /// publication to it is added by [`poll_state_changes`](Self::poll_state_changes). The event of an older leader, or one that comes when
+    /// the session is over, changes nothing. Mirrors `AeronCluster.onNewLeader`.
     ///
     /// # Errors
     ///
@@ -44,6 +45,9 @@ impl AeronCluster {
         if actual != expected || self.egress.is_none() {
             let message = format!("invalid clusterSessionId={actual} expected={expected}");
             return Err(Error::new(ErrorKind::Protocol, message));
+        }
+        if self.session.is_too_late(event) {
+            return Ok(());
         }
         self.session.on_new_leader(event, None)
     }

@@ -104,7 +104,7 @@ impl AeronCluster {
     /// `None` while no leader is connected.
     pub fn max_payload_length(&self) -> Option<usize> {
         match &self.session.ingress {
-            Ingress::Ready(publication) => Some(publication.max_payload_length() - SESSION_HEADER_LENGTH),
+            Ingress::Ready(publication) => Some(publication.max_payload_length().saturating_sub(SESSION_HEADER_LENGTH)),
             _ => None,
         }
     }
@@ -151,7 +151,8 @@ impl AeronCluster {
         let missing = self.session.without_ingress();
         let Session { ingress, machine, header, settings, .. } = &mut self.session;
         let claim = match ingress {
-            Ingress::Ready(publication) => publication.try_claim(length + SESSION_HEADER_LENGTH),
+            // What cannot be added is too long with or without the header.
+            Ingress::Ready(publication) => publication.try_claim(length.saturating_add(SESSION_HEADER_LENGTH)),
             Ingress::Adding(_) => return Err(OfferError::AdminAction),
             Ingress::None => return Err(missing),
         };
@@ -278,14 +279,18 @@ impl AeronCluster {
     fn end_session(&mut self) {
         let Self { session, healing: Some(healing), .. } = self else { return self.close() };
         let is_renewable = !session.settings.aeron.is_closed() || session.settings.owns_aeron();
-        if !is_renewable || !session.machine.end().is_some_and(Reason::is_loss) {
+        let Some(loss) = session.machine.end().filter(|why| is_renewable && why.is_loss()) else {
             return self.close();
-        }
+        };
+        let error = Error::new(ErrorKind::Closed, format!("the new session was lost too: {loss}"));
         session.machine.on_reconnecting();
         session.drop_useless_ingress();
-        healing.on_loss(session.settings.now());
         self.egress = None;
         self.assembler.clear();
+        if let Err(attempts) = healing.on_loss(session.settings.now()) {
+            session.machine.on_end(Reason::GaveUp { attempts, error });
+            self.close();
+        }
     }
 
     fn heal(&mut self) -> usize {

@@ -38,9 +38,11 @@ impl Healing {
         Self { backoff: Backoff::new(policy, now), phase: Phase::Healthy }
     }
 
-    /// The session is lost.
-    pub(super) fn on_loss(&mut self, now: Instant) {
-        self.phase = Phase::Waiting(now + self.backoff.on_loss(now));
+    /// The session is lost. `Err` with the number of attempts so far if there is to be no further one.
+    pub(super) fn on_loss(&mut self, now: Instant) -> Result<(), u32> {
+        let delay = self.backoff.on_loss(now).ok_or(self.backoff.attempts())?;
+        self.phase = Phase::Waiting(now + delay);
+        Ok(())
     }
 
     /// Lets go of all that is under way.

@@ -8,7 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// How a client that lost its session opens a new one: after a delay that doubles with each attempt, up to a cap, and is a
 /// random part of it shorter, so that the clients of a cluster that comes back do not come all at once.
 ///
-/// A session that lasted no longer than the longest delay does not count as a success: the delays go on from where they were.
+/// A session that lasted no longer than the longest delay does not count as a success: the delays go on from where they were, and so do
+/// the limits.
 #[derive(Debug, Clone)]
 pub struct Reconnect {
     first_delay: Duration,
@@ -100,15 +101,17 @@ impl Backoff {
         self.attempts
     }
 
-    /// The session is lost. Returns the delay before the first attempt.
-    pub(super) fn on_loss(&mut self, now: Instant) -> Duration {
+    /// The session is lost. Returns the delay before the next attempt; `None` if there is to be none, because sessions that did not last
+    /// have used up the limits.
+    pub(super) fn on_loss(&mut self, now: Instant) -> Option<Duration> {
         if now.saturating_duration_since(self.opened_at) > self.policy.max_delay {
             self.attempts = 0;
         }
         if self.attempts == 0 {
             self.lost_at = now;
+            return Some(self.delay());
         }
-        self.delay()
+        self.on_failure(now)
     }
 
     /// An attempt begins.
@@ -157,7 +160,7 @@ mod tests {
     #[test]
     fn delays_double_up_to_the_cap_and_differ() {
         let (mut backoff, start) = backoff(Reconnect::new().first_delay(100 * MS).max_delay(700 * MS));
-        let mut delays = vec![backoff.on_loss(start + 1000 * MS)];
+        let mut delays = vec![backoff.on_loss(start + 1000 * MS).unwrap()];
         for _ in 0..40 {
             backoff.on_attempt();
             delays.push(backoff.on_failure(start).unwrap());
@@ -203,19 +206,20 @@ mod tests {
         for _ in 0..2 {
             backoff.on_attempt();
             backoff.on_opened(lost);
-            assert!(backoff.on_loss(lost + 900 * MS) >= 100 * MS);
+            assert!(backoff.on_loss(lost + 900 * MS).unwrap() >= 100 * MS);
         }
         backoff.on_attempt();
         assert_eq!(backoff.on_failure(lost), None, "the attempts before the short sessions count");
         backoff.on_opened(lost);
-        assert!(backoff.on_loss(lost + 1001 * MS) <= 100 * MS);
+        assert_eq!(backoff.on_loss(lost + 1000 * MS), None, "nor is there an attempt after the last one's");
+        assert!(backoff.on_loss(lost + 1001 * MS).unwrap() <= 100 * MS);
         assert_eq!(backoff.attempts(), 0);
     }
 
     #[test]
     fn endless_delays_are_cut_to_a_day() {
         let (mut backoff, start) = backoff(Reconnect::new().first_delay(Duration::MAX).max_delay(Duration::MAX));
-        assert!(backoff.on_loss(start) <= LONGEST_DELAY);
+        assert!(backoff.on_loss(start).unwrap() <= LONGEST_DELAY);
     }
 
     #[test]

@@ -174,13 +174,17 @@ impl Session {
         header: &Header<'_>,
         listener: &mut L,
     ) -> Result<Action> {
-        // Two leaders' images are polled one after the other, and the older one may come last.
-        if new_leader.leadership_term_id < self.leadership_term_id || self.machine.state() == State::PendingClose {
+        if self.is_too_late(new_leader) {
             return Ok(Action::Commit);
         }
         let outcome = self.on_new_leader(new_leader, Some(EgressImage::of(header)));
         let action = deliver(event, self.cluster_session_id, header, listener);
         outcome.map(|()| action)
+    }
+
+    /// Whether an event is of no use any more. Two leaders' images are polled one after the other, and the older one may come last.
+    pub(super) fn is_too_late(&self, event: &NewLeaderEvent<'_>) -> bool {
+        event.leadership_term_id < self.leadership_term_id || self.machine.state() == State::PendingClose
     }
 
     /// Mirrors `AeronCluster.onNewLeader`, except that adding the publication does not wait.

@@ -36,6 +36,9 @@ fn a_session_from_connect_to_close() {
     client.offer(b"one").unwrap();
     client.offer_vectored(&[IoSlice::new(b"t"), IoSlice::new(b"wo")]).unwrap();
     client.offer_vectored(&[IoSlice::new(b"."); 20]).unwrap();
+    for too_long in [client.max_payload_length().unwrap() + 1, usize::MAX - 1, usize::MAX] {
+        assert_eq!(client.try_claim(too_long).unwrap_err(), OfferError::InvalidArgument);
+    }
     let mut claim = client.try_claim(5).unwrap();
     claim.copy_from_slice(b"three");
     assert!(claim.commit() > 0);

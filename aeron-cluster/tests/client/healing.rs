@@ -123,6 +123,24 @@ fn attempts_have_a_limit_and_the_last_failure_is_told() {
 }
 
 #[test]
+fn sessions_that_do_not_last_use_up_the_attempts() {
+    let host = Host::start();
+    let policy = soon().max_delay(10 * PATIENCE).max_attempts(1);
+    let (mut client, mut member) = host.connected(host.shared_context(IPC, IPC).reconnect(policy));
+    let mut journal = Journal::default();
+    member.answer(1, EventCode::Closed, "TIMEOUT");
+    poll_until(&mut client, &mut journal, "CONNECTED -> RECONNECTING");
+    member.egress = None;
+    member.reopen(&mut client, &mut journal, NEXT_SESSION);
+    member.answer_of(NEXT_SESSION, 1, EventCode::Closed, "TIMEOUT");
+    poll_until(&mut client, &mut journal, "RECONNECTING -> CLOSED");
+    let Some(Reason::GaveUp { attempts: 1, error }) = client.close_reason() else {
+        panic!("{:?}", client.close_reason())
+    };
+    assert_eq!(error.message(), "the new session was lost too: the cluster closed the session: \"TIMEOUT\"");
+}
+
+#[test]
 fn a_client_that_reconnects_can_be_closed_and_leaves_nothing() {
     let host = Host::start();
     let before = host.census();

@@ -154,6 +154,9 @@ fn who_sends_and_polls_by_himself_keeps_the_client_informed() {
     });
     decorator.set_leadership_term_id(client.leadership_term_id());
     assert_eq!((client.leadership_term_id(), client.leader_member_id()), (TERM + 1, 2));
+    let older = NewLeaderEvent { leadership_term_id: TERM, ..named(SESSION) };
+    client.on_new_leader(&older).unwrap();
+    assert_eq!((client.state(), client.leadership_term_id()), (State::Connected, TERM + 1), "polled too late");
     let hello = until("a keep-alive", || member.poll(|event| Some(matches!(event, IngressEvent::SessionKeepAlive(_)))));
     assert!(hello);
     client.close();
