@@ -135,6 +135,11 @@ impl Aeron {
         self.inner.drive().unwrap_or(0)
     }
 
+    /// Whether this process is a child that was forked from the client's.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.inner.check_process().is_err()
+    }
+
     /// See [`ClientInner::turn`].
     pub(crate) fn turn(&self) -> Result<Option<Turn<'_>>> {
         self.inner.turn()

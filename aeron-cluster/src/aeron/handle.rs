@@ -191,6 +191,7 @@ impl ClientInner {
     ///
     /// [`State`](ErrorKind::State) in a handler of the conductor, which such a call would wait for.
     pub(crate) fn turn(&self) -> Result<Option<Turn<'_>>> {
+        self.check_process()?;
         self.check_may_wait("call the archive")?;
         Ok(self.turns.as_ref().and_then(Turns::take))
     }

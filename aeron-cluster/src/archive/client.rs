@@ -180,6 +180,10 @@ impl Archive {
 
 impl Drop for Archive {
     fn drop(&mut self) {
+        // In a child that was forked it leaks: closing it would end the parent's session.
+        if self.context.aeron.is_forked() {
+            return;
+        }
         // SAFETY: the connection is live and closed here alone; its client and context go after it.
         if unsafe { sys::aeron_archive_close(self.ptr()) } < 0 {
             tracing::warn!("{}", failure("cannot close the connection to the archive"));

@@ -213,6 +213,10 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
+        // In a child that was forked it leaks: closing it would end the parent's session with the archive.
+        if self.aeron.is_forked() {
+            return;
+        }
         // In a handler of the conductor there is none to be had, and closing waits for nothing.
         let _turn = self.aeron.turn();
         // SAFETY: the subscription is live and closed here alone.

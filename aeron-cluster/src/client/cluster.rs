@@ -318,7 +318,9 @@ impl AeronCluster {
             healing.stop();
         }
         let is_connected = matches!(&self.session.ingress, Ingress::Ready(publication) if publication.is_connected());
-        if self.state() == State::Connected && is_connected {
+        // A child that was forked has the parent's session.
+        let is_own = !self.session.settings.aeron.is_forked();
+        if self.state() == State::Connected && is_connected && is_own {
             let request = SessionCloseRequest {
                 leadership_term_id: self.session.leadership_term_id,
                 cluster_session_id: self.session.cluster_session_id,

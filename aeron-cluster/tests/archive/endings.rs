@@ -36,6 +36,27 @@ fn a_dead_connection_is_replaced_by_a_new_one() {
 }
 
 #[test]
+fn a_child_that_is_forked_does_not_end_its_parents_session() {
+    let node = Node::start();
+    let mut archive = node.connect();
+    let recording_id = recorded(&mut archive, 1);
+    let mut held = Some(archive);
+    // SAFETY: the child drops its copy of the connection and ends without running anything else of its parent's.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0);
+    if child == 0 {
+        drop(held.take());
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child that was just made.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status}");
+    assert_eq!(held.expect("the parent's").start_position(recording_id).expect("a session"), Some(0));
+}
+
+#[test]
 fn merges_and_persistent_subscriptions_outlive_the_driver_without_harm() {
     let node = Node::start();
     let mut archive = node.connect();

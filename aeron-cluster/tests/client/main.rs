@@ -6,6 +6,7 @@ mod channels;
 mod churn;
 mod connecting;
 mod egress;
+mod fork;
 mod healing;
 mod invoker;
 mod leader;
