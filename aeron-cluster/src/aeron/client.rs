@@ -137,7 +137,12 @@ impl Aeron {
 
     /// Whether this process is a child that was forked from the client's.
     pub(crate) fn is_forked(&self) -> bool {
-        self.inner.check_process().is_err()
+        self.check_process().is_err()
+    }
+
+    /// See [`ClientInner::check_process`].
+    pub(crate) fn check_process(&self) -> Result<()> {
+        self.inner.check_process()
     }
 
     /// See [`ClientInner::turn`].

@@ -189,11 +189,13 @@ impl ClientInner {
     ///
     /// # Errors
     ///
-    /// [`State`](ErrorKind::State) in a handler of the conductor, which such a call would wait for.
+    /// [`State`](ErrorKind::State) in a handler of the conductor, which such a call would wait for, and in a child that was forked.
     pub(crate) fn turn(&self) -> Result<Option<Turn<'_>>> {
-        self.check_process()?;
         self.check_may_wait("call the archive")?;
-        Ok(self.turns.as_ref().and_then(Turns::take))
+        let Some(turns) = &self.turns else { return Ok(None) };
+        // A thread that the parent has and a child has not would never give it back.
+        self.check_process()?;
+        Ok(turns.take())
     }
 
     /// Takes over what nobody waits for any more.

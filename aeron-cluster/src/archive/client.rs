@@ -111,6 +111,7 @@ impl Archive {
         doing: impl fmt::Display,
         call: impl FnOnce(*mut sys::aeron_archive_t) -> i32,
     ) -> Result<()> {
+        self.context.aeron.check_process()?;
         let turn = self.context.aeron.turn()?;
         let result = check(call(self.ptr()), doing);
         drop(turn);

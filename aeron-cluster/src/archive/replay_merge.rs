@@ -287,6 +287,10 @@ impl Merging {
 
 impl Drop for Merging {
     fn drop(&mut self) {
+        // In a child that was forked it leaks: closing it would end the parent's replay.
+        if self.aeron.is_forked() {
+            return;
+        }
         let image = self.image();
         if let Err(error) = self.close() {
             tracing::warn!("{error}; it stays until the process ends");
