@@ -4,6 +4,7 @@
 
 mod connecting;
 mod endings;
+mod falling_out;
 mod merging;
 mod node;
 mod persistent;

@@ -17,13 +17,13 @@ use crate::{REPLAY_STREAM, STREAM, message, send, until};
 const CHANNEL: &str = "aeron:ipc?alias=persistent";
 
 #[derive(Debug, PartialEq)]
-enum Event {
+pub enum Event {
     Joined,
     Left,
     Error(ErrorKind),
 }
 
-struct Telling(mpsc::Sender<Event>);
+pub struct Telling(pub mpsc::Sender<Event>);
 
 impl PersistentSubscriptionListener for Telling {
     fn on_live_joined(&mut self) {
@@ -44,7 +44,7 @@ fn settings(node: &Node, recording_id: i64, replay_channel: &str) -> PersistentS
 }
 
 /// A copy of a message, whose header is that of the whole of it, in how many fragments it may have come.
-fn whole(message: &[u8], header: &Header<'_>) -> Vec<u8> {
+pub fn whole(message: &[u8], header: &Header<'_>) -> Vec<u8> {
     assert_eq!(header.flags(), FrameFlags::UNFRAGMENTED, "of {} bytes", message.len());
     message.to_vec()
 }

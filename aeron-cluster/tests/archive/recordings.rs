@@ -1,20 +1,26 @@
 //! Starting, continuing, ending, finding and changing recordings.
 
 use aeron_cluster::ErrorKind;
+use aeron_cluster::aeron::ExclusivePublication;
 use aeron_cluster::archive::{Archive, ArchiveErrorCode, SourceLocation};
 
 use crate::node::Node;
 use crate::{REPLAY_STREAM, STREAM, message, replay, send, until, with_session_id};
 
-const CHANNEL: &str = "aeron:ipc?alias=kept";
+pub const CHANNEL: &str = "aeron:ipc?alias=kept";
 
 /// Records some messages of a publication that is gone then. Returns the recording's id.
 pub fn recorded(archive: &mut Archive, count: usize) -> i64 {
-    let mut publication = archive.add_recorded_exclusive_publication(CHANNEL, STREAM).expect("recorded");
+    recorded_on(archive, CHANNEL, |publication| _ = send(publication, count))
+}
+
+/// As `recorded`, of a publication to this channel, with whatever is sent by it.
+pub fn recorded_on(archive: &mut Archive, channel: &str, send: impl FnOnce(&mut ExclusivePublication)) -> i64 {
+    let mut publication = archive.add_recorded_exclusive_publication(channel, STREAM).expect("recorded");
     let counter = until("its counter", || archive.recording_counter(publication.session_id()));
     let recording_id = archive.recording_id(counter).expect("recording");
-    let end = send(&mut publication, count);
-    crate::await_recorded(archive, recording_id, counter, end);
+    send(&mut publication);
+    crate::await_recorded(archive, recording_id, counter, publication.position().expect("open"));
     archive.stop_recording_exclusive_publication(&publication).expect("stopped");
     until("its end", || archive.stop_position(recording_id).expect("position"));
     recording_id
@@ -128,6 +134,28 @@ fn recordings_and_what_is_recorded_are_found() {
     assert_eq!((of_one[0].stream_id, of_one[0].stripped_channel.as_str()), (1, CHANNEL));
     assert_eq!(archive.list_recording_subscriptions(0, 10, "lost", None).expect("listed"), []);
     assert_eq!(archive.list_recording_subscriptions(1, 1, "", None).expect("listed").len(), 1);
+}
+
+#[test]
+fn a_description_longer_than_a_packet_comes_whole() {
+    let node = Node::start();
+    let mut archive = node.connect();
+    let ids = [1, 2_000, 3_000, 1].map(|length| {
+        let channel = format!("aeron:ipc?alias={}", "x".repeat(length));
+        let recording_id = recorded_on(&mut archive, &channel, |publication| _ = send(publication, 1));
+        (recording_id, channel)
+    });
+    for context in [node.local(), node.remote()] {
+        let mut archive = Archive::connect(&context).expect("archive");
+        let all = archive.list_recordings(0, 10).expect("listed");
+        assert_eq!(all.len(), ids.len());
+        for ((recording_id, channel), listed) in ids.iter().zip(all) {
+            let one = archive.list_recording(*recording_id).expect("listed").expect("there");
+            assert!(one.mtu_length < 2_000, "the long ones need several packets of {}", one.mtu_length);
+            assert_eq!(one.original_channel, with_session_id(channel, one.session_id));
+            assert_eq!(one, listed);
+        }
+    }
 }
 
 #[test]

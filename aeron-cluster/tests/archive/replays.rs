@@ -1,12 +1,12 @@
 //! Replays to a subscription of their own, bounded and stopped ones.
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::{FragmentAssembler, Subscription};
-use aeron_cluster::archive::{Archive, ReplayParams};
+use aeron_cluster::aeron::{ChannelUri, FragmentAssembler, Subscription};
+use aeron_cluster::archive::{Archive, ArchiveErrorCode, ReplayParams};
 
 use crate::node::Node;
-use crate::recordings::recorded;
-use crate::{REPLAY_STREAM, message, until};
+use crate::recordings::{CHANNEL, recorded, recorded_on};
+use crate::{REPLAY_STREAM, STREAM, await_recorded, message, send, until};
 
 /// Messages of a subscription, until there are so many.
 fn messages(subscription: &mut Subscription, count: usize) -> Vec<Vec<u8>> {
@@ -80,4 +80,63 @@ fn a_bounded_replay_stops_at_its_counter_and_every_replay_when_told() {
     let whole = ReplayParams::new().until_now();
     let mut subscription = archive.replay(recording_id, "aeron:ipc", REPLAY_STREAM, &whole).expect("replay");
     assert_eq!(messages(&mut subscription, 40), sent(40));
+}
+
+#[test]
+fn a_replay_of_what_goes_on_stops_where_that_is_now_or_follows_it() {
+    let node = Node::start();
+    let mut archive = node.connect();
+    let mut publication = archive.add_recorded_exclusive_publication(CHANNEL, STREAM).expect("recorded");
+    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
+    let recording_id = archive.recording_id(counter).expect("recording");
+    let start = |archive: &mut Archive, params| archive.replay(recording_id, "aeron:ipc", REPLAY_STREAM, &params);
+    let empty = start(&mut archive, ReplayParams::new().until_now()).expect_err("nothing is there");
+    assert_eq!(ArchiveErrorCode::of(&empty), Some(ArchiveErrorCode::EmptyRecording), "{empty}");
+    let mut following = start(&mut archive, ReplayParams::new()).expect("replay");
+    until("the replay", || following.is_connected().then_some(()));
+
+    let position = send(&mut publication, 40);
+    await_recorded(&mut archive, recording_id, counter, position);
+    let mut stopping = start(&mut archive, ReplayParams::new().until_now()).expect("replay");
+    let position = send(&mut publication, 20);
+    await_recorded(&mut archive, recording_id, counter, position);
+    assert_eq!(messages(&mut stopping, 40), sent(40));
+    let mut late = 0;
+    until("its end", || {
+        stopping.poll(10, |_, _| late += 1).expect("polled");
+        (!stopping.is_connected()).then_some(())
+    });
+    assert_eq!(late, 0, "nothing that was sent later");
+
+    assert_eq!(messages(&mut following, 60), [sent(40), sent(20)].concat());
+    send(&mut publication, 10);
+    assert_eq!(messages(&mut following, 10), sent(10), "it goes on after the other's end");
+}
+
+#[test]
+fn a_recording_that_begins_late_is_replayed_from_there() {
+    const START: i64 = 3 * 65_536 + 1_024;
+    let node = Node::start();
+    let mut archive = node.connect();
+    // A term id that wraps around in between.
+    let channel = ChannelUri::ipc().initial_position(START, i32::MAX - 1, 65_536).expect("channel").to_string();
+    let mut middle = 0;
+    let recording_id = recorded_on(&mut archive, &channel, |publication| {
+        middle = send(publication, 10);
+        send(publication, 40);
+    });
+    assert_eq!(archive.start_position(recording_id).expect("asked"), Some(START));
+    assert!(middle > START && archive.stop_position(recording_id).expect("asked") > Some(middle));
+    let all = [sent(10), sent(40)].concat();
+    for (params, expected) in [
+        (ReplayParams::new(), &all[..]),
+        (ReplayParams::new().position(START), &all),
+        (ReplayParams::new().position(middle), &all[10..]),
+    ] {
+        let mut replay = archive.replay(recording_id, "aeron:ipc", REPLAY_STREAM, &params).expect("replay");
+        assert_eq!(messages(&mut replay, expected.len()), expected, "{params:?}");
+    }
+    let early = ReplayParams::new().position(0);
+    let error = archive.replay(recording_id, "aeron:ipc", REPLAY_STREAM, &early).expect_err("before its start");
+    assert_eq!(error.kind(), ErrorKind::Archive, "{error}");
 }

@@ -1,0 +1,81 @@
+//! A persistent subscription that is too slow for the live stream.
+
+use std::sync::mpsc;
+
+use aeron_cluster::archive::{PersistentSubscription, PersistentSubscriptionSettings, StartFrom};
+
+use crate::node::Node;
+use crate::persistent::{Event, Telling, whole};
+use crate::{REPLAY_STREAM, STREAM, await_recorded, message, send, until};
+
+/// What is sent goes on without the untethered who stand still. Such a one is told while what it may be reading is left alone (linger).
+const SENT: &str = "aeron:ipc?alias=quick|untethered-window-limit-timeout=200ms|untethered-linger-timeout=1s";
+const RECEIVED: &str = "aeron:ipc?alias=quick|tether=false";
+
+struct Follower {
+    persistent: PersistentSubscription,
+    events: mpsc::Receiver<Event>,
+    received: Vec<Vec<u8>>,
+    /// What is to have been received when it is live.
+    expected: Vec<Vec<u8>>,
+}
+
+impl Follower {
+    fn start(node: &Node, recording_id: i64, start: StartFrom, replayed: usize) -> Follower {
+        let (sender, events) = mpsc::channel();
+        let (context, replay) = (node.remote(), "aeron:udp?endpoint=localhost:0");
+        let settings =
+            PersistentSubscriptionSettings::new(context, recording_id, RECEIVED, STREAM, replay, REPLAY_STREAM)
+                .start_from(start)
+                .listener(Telling(sender));
+        let persistent = PersistentSubscription::start(settings).expect("created");
+        Follower { persistent, events, received: Vec::new(), expected: (0..replayed).map(message).collect() }
+    }
+
+    /// Whether it is live and has all that was sent.
+    fn has_caught_up(&mut self) -> bool {
+        let received = &mut self.received;
+        self.persistent.poll(10, |message, header| received.push(whole(message, header))).expect("no error");
+        self.persistent.is_live() && self.received.len() >= self.expected.len()
+    }
+}
+
+fn catch_up(followers: &mut [Follower]) {
+    until("the followers to catch up", || {
+        let waiting = followers.iter_mut().filter_map(|follower| (!follower.has_caught_up()).then_some(())).count();
+        (waiting == 0).then_some(())
+    });
+    for Follower { received, expected, .. } in followers {
+        assert!(received == expected, "{} messages, not all the {} sent", received.len(), expected.len());
+    }
+}
+
+#[test]
+fn who_is_too_slow_for_the_live_stream_is_caught_by_the_recording() {
+    let node = Node::start();
+    let mut archive = node.connect();
+    let mut publication = archive.add_recorded_exclusive_publication(SENT, STREAM).expect("recorded");
+    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
+    let recording_id = archive.recording_id(counter).expect("recording");
+    let middle = send(&mut publication, 20);
+    let position = send(&mut publication, 30);
+    await_recorded(&mut archive, recording_id, counter, position);
+    let mut followers = [(StartFrom::Live, 0), (StartFrom::Position(middle), 30)]
+        .map(|(start, replayed)| Follower::start(&node, recording_id, start, replayed));
+    catch_up(&mut followers);
+
+    // The second of these is more than what a subscriber can be behind.
+    for (count, lost) in [(20, 0), (300, 1), (20, 1)] {
+        send(&mut publication, count);
+        for follower in &mut followers {
+            follower.expected.extend((0..count).map(message));
+        }
+        catch_up(&mut followers);
+        for Follower { persistent, .. } in &followers {
+            assert_eq!((persistent.live_joined_count(), persistent.live_left_count()), (1 + lost, lost));
+        }
+    }
+    for Follower { events, .. } in followers {
+        assert_eq!(events.try_iter().collect::<Vec<_>>(), [Event::Joined, Event::Left, Event::Joined]);
+    }
+}
