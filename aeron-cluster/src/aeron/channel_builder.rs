@@ -23,6 +23,9 @@ macro_rules! params {
                 }
             )*
         }
+
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$($key),*];
     };
 }
 
@@ -167,6 +170,25 @@ mod tests {
             ChannelUri::ipc().reliable(true).session_id(-7).to_string(),
             "aeron:ipc?reliable=true|session-id=-7"
         );
+    }
+
+    /// The driver passes over a name that it does not know, without a word.
+    #[test]
+    fn each_name_is_one_that_c_knows() {
+        let source =
+            aeron_sys::SOURCE_DIR.expect("the tests need a build of aeron-sys from sources, not a system library");
+        let path = std::path::Path::new(source).join("aeron-client/src/main/c/uri/aeron_uri.h");
+        let header = std::fs::read_to_string(&path).unwrap();
+        let known: Vec<_> = header
+            .lines()
+            .filter_map(|line| line.strip_prefix("#define AERON_U")?.split_once("_KEY \"")?.1.split('"').next())
+            .collect();
+        assert!(known.len() > NAMES.len(), "{known:?}");
+        let unknown: Vec<_> = NAMES.iter().filter(|name| !known.contains(*name)).collect();
+        assert!(unknown.is_empty(), "not in {}: {unknown:?}", path.display());
+        // `with` sets these; the first is Aeron's transport security, which is not in the open sources.
+        let left: Vec<_> = known.iter().filter(|name| !NAMES.contains(*name)).collect();
+        assert_eq!(left, [&"ats", &"so-tos"]);
     }
 
     #[test]

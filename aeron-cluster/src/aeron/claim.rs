@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, offset_of};
 use std::ops::{Deref, DerefMut};
 
 use aeron_sys as sys;
@@ -24,7 +24,11 @@ pub struct BufferClaim<'p> {
     scope: PhantomData<&'p mut [u8]>,
 }
 
-/// Memory that nobody receives: what a follower writes its responses to. It goes back home to be used again.
+/// How many bytes a reserved value takes.
+const VALUE_LENGTH: usize = size_of::<i64>();
+
+/// Memory that nobody receives: what a follower writes its responses to. It goes back home to be used again. Behind the claimed
+/// bytes it has those of the reserved value, which has no frame to be in.
 #[derive(Debug)]
 struct Scratch<'p> {
     memory: Vec<u8>,
@@ -51,7 +55,7 @@ impl<'p> BufferClaim<'p> {
     pub(crate) fn scratch(home: &'p RefCell<Vec<u8>>, length: usize, position: i64) -> Self {
         let mut memory = home.take();
         memory.clear();
-        memory.resize(length, 0);
+        memory.resize(length + VALUE_LENGTH, 0);
         let claim = sys::aeron_buffer_claim_t { frame_header: std::ptr::null_mut(), data: memory.as_mut_ptr(), length };
         BufferClaim { claim, hidden: 0, position, scratch: Some(Scratch { memory, home }), scope: PhantomData }
     }
@@ -69,6 +73,30 @@ impl<'p> BufferClaim<'p> {
     /// Whether a message of no bytes was claimed.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The value that goes with the message in its frame's header; 0 until it is set.
+    pub fn reserved_value(&self) -> i64 {
+        // SAFETY: see `reserved_place`.
+        unsafe { self.reserved_place().cast::<i64>().read_unaligned() }
+    }
+
+    /// Sets the value that goes with the message in its frame's header, where receivers find it by
+    /// [`Header::reserved_value`](super::Header::reserved_value). Mirrors `BufferClaim.reservedValue`.
+    pub fn set_reserved_value(&mut self, value: i64) {
+        // SAFETY: see `reserved_place`, and `self` is borrowed exclusively.
+        unsafe { self.reserved_place().cast::<i64>().write_unaligned(value) };
+    }
+
+    /// Where the reserved value is: eight bytes of an open claim that only this claim touches.
+    fn reserved_place(&self) -> *mut u8 {
+        if self.claim.frame_header.is_null() {
+            // SAFETY: scratch memory has the value behind its data.
+            return unsafe { self.claim.data.add(self.claim.length) };
+        }
+        // SAFETY: an open claim has its frame's header mapped in front of its data, laid out as the one that C reads
+        // (aeron_udp_protocol.h).
+        unsafe { self.claim.frame_header.add(offset_of!(sys::aeron_header_values_frame_t, reserved_value)) }
     }
 
     /// The same claim with `start` written to its first bytes, which no longer show in the slice.
@@ -124,5 +152,24 @@ impl DerefMut for BufferClaim<'_> {
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`, and `self` is borrowed exclusively.
         unsafe { std::slice::from_raw_parts_mut(self.claim.data.add(self.hidden), self.claim.length - self.hidden) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_that_nobody_receives_keeps_its_value() {
+        let home = RefCell::new(Vec::new());
+        for length in [0, 1, 100] {
+            let mut claim = BufferClaim::scratch(&home, length, 64).with_hidden_start(&[]);
+            assert_eq!((claim.reserved_value(), claim.len()), (0, length));
+            claim.set_reserved_value(i64::MIN + 7);
+            assert!(claim.iter().all(|byte| *byte == 0));
+            claim.fill(0xff);
+            assert_eq!(claim.reserved_value(), i64::MIN + 7);
+            assert_eq!(claim.commit(), 64);
+        }
     }
 }

@@ -81,6 +81,27 @@ fn an_image_ends_with_its_publication() {
 }
 
 #[test]
+fn an_image_tells_where_its_stream_ended() {
+    let rig = Rig::new();
+    let ports = PortBlock::reserve().unwrap();
+    for channel in ["aeron:ipc".to_owned(), format!("aeron:udp?endpoint=127.0.0.1:{}", ports.port(0))] {
+        let subscription = rig.aeron.add_subscription(&channel, STREAM).unwrap();
+        // It lingers, so that a receiver that is slow to see the end of the stream is told of it again.
+        let lingering = format!("{channel}{}linger=10s", if channel.contains('?') { '|' } else { '?' });
+        let mut exclusive = rig.aeron.add_exclusive_publication(&lingering, STREAM).unwrap();
+        let mut image = image_of(subscription, exclusive.session_id());
+        let end = [b"last", b"word"].map(|message| awaited("room to send", || exclusive.offer(message).ok()))[1];
+        until("the messages", || image.poll(9, |_, _| ()).map(|_| image.position() == end).unwrap());
+        assert!(!image.is_end_of_stream() && image.end_of_stream_position().is_none());
+        drop(exclusive);
+        until("the end of the stream", || image.end_of_stream_position().is_some());
+        assert_eq!(image.end_of_stream_position(), Some(end), "{channel}");
+        until("the image to close", || image.is_closed());
+        assert_eq!(image.end_of_stream_position(), Some(end), "{channel}, closed");
+    }
+}
+
+#[test]
 fn an_image_outlives_everything_else() {
     let mut rig = Rig::new();
     let aeron = crate::rig::client(&rig.dir);

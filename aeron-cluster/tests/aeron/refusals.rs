@@ -1,9 +1,10 @@
 //! What cannot be done is said with the value that was wrong, and what was given up leaves nothing behind.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::{Aeron, Context};
+use aeron_cluster::aeron::{Aeron, ChannelStatus, Context};
 use aeron_cluster::testing::{PortBlock, WorkDir};
 
 use crate::rig::{Rig, until};
@@ -28,6 +29,28 @@ fn a_channel_that_the_driver_refuses_is_named() {
     until("the answer", || !matches!(add.poll(), Ok(None)));
     assert_eq!(add.poll().expect_err("it was answered").kind(), ErrorKind::State);
     assert!(rig.aeron.add_publication("aeron:ipc", STREAM).is_ok());
+}
+
+/// The C driver opens sockets before it answers: an add whose channel would be in error is refused.
+#[test]
+fn an_address_that_another_program_has_is_refused_until_it_is_free() {
+    let mut rig = Rig::new();
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let channel = format!("aeron:udp?endpoint={}", other.local_addr().unwrap());
+    for error in [
+        rig.aeron.add_subscription(&channel, STREAM).map(drop),
+        rig.aeron.add_publication(&format!("{channel}|control={}", other.local_addr().unwrap()), STREAM).map(drop),
+    ] {
+        let error = error.expect_err("the address is taken");
+        assert_eq!(error.kind(), ErrorKind::Registration, "{error}");
+        assert!(error.message().contains(&channel), "{error}");
+    }
+    drop(other);
+    let subscription = rig.aeron.add_subscription(&channel, STREAM).unwrap();
+    until("the channel", || subscription.channel_status() == ChannelStatus::Active);
+    rig.kill_driver();
+    until("the client to notice", || rig.aeron.is_closed());
+    assert_eq!(subscription.channel_status(), ChannelStatus::Errored);
 }
 
 #[test]

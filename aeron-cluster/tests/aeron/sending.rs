@@ -56,6 +56,30 @@ fn each_fragment_has_a_reserved_value_made_of_it() {
 }
 
 #[test]
+fn a_claim_has_a_reserved_value() {
+    let rig = Rig::new();
+    let mut subscription = rig.aeron.add_subscription("aeron:ipc", STREAM).unwrap();
+    let publication = rig.aeron.add_publication("aeron:ipc", STREAM).unwrap();
+    let mut exclusive = rig.aeron.add_exclusive_publication("aeron:ipc", STREAM).unwrap();
+    until("the images", || subscription.image_count() == 2);
+    for value in [i64::MIN, -1, 0x0102_0304_0506_0708] {
+        for mut claim in [publication.try_claim(5).unwrap(), exclusive.try_claim(5).unwrap()] {
+            assert_eq!(claim.reserved_value(), 0);
+            claim.copy_from_slice(b"claim");
+            claim.set_reserved_value(value);
+            assert_eq!((claim.reserved_value(), &claim[..]), (value, &b"claim"[..]));
+            claim.commit();
+            assert_eq!(receive_values(&mut subscription, 1), [(5, value)]);
+        }
+    }
+    let _ = publication.try_claim(0).map(|mut claim| {
+        claim.set_reserved_value(9);
+        claim.commit()
+    });
+    assert_eq!(receive_values(&mut subscription, 1), [(0, 9)]);
+}
+
+#[test]
 fn a_supplier_that_panics_is_heard_and_the_message_is_sent() {
     let rig = Rig::new();
     let mut subscription = rig.aeron.add_subscription("aeron:ipc", STREAM).unwrap();
