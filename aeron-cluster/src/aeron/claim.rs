@@ -130,8 +130,12 @@ impl<'p> BufferClaim<'p> {
 impl Drop for BufferClaim<'_> {
     #[inline]
     fn drop(&mut self) {
+        // Unlike the commit, C's abort writes to the frame without a look whether there is one.
+        if self.claim.frame_header.is_null() {
+            return;
+        }
         let mut raw = self.claim;
-        // SAFETY: as in `commit`.
+        // SAFETY: as in `commit`, and there is a frame.
         unsafe { sys::aeron_buffer_claim_abort(&mut raw) };
     }
 }
@@ -171,5 +175,14 @@ mod tests {
             assert_eq!(claim.reserved_value(), i64::MIN + 7);
             assert_eq!(claim.commit(), 64);
         }
+    }
+
+    #[test]
+    fn a_claim_that_nobody_receives_can_be_given_up() {
+        let home = RefCell::new(Vec::new());
+        drop(BufferClaim::scratch(&home, 100, 64));
+        let memory = home.borrow().as_ptr();
+        BufferClaim::scratch(&home, 50, 64).with_hidden_start(b"hidden").abort();
+        assert_eq!(home.borrow().as_ptr(), memory, "it is used again");
     }
 }
