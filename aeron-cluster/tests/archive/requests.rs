@@ -49,6 +49,7 @@ fn requests_are_polled_for_their_answers() {
         .request_replay(recording_id, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new().length(64))
         .expect("a request");
     assert_ne!(answer(&mut archive, &mut replay).expect("another replay"), first);
+    until("its end", || archive.stop_position(recording_id).expect("position"));
     let error = archive.stop_recording(subscription_id).expect_err("it ended with the publication");
     assert_eq!(error.kind(), ErrorKind::Archive, "{error}");
     archive.check_for_error_response().expect("no answer is left over");
