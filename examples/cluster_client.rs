@@ -241,6 +241,7 @@ impl EgressListener for Echoes {
         eprintln!("state: {change}");
         if let Reason::NewSession { .. } = change.reason {
             self.new_sessions += 1;
+            self.last_of_old_leader.get_or_insert(self.last_echo);
             self.last_progress = Instant::now();
         }
     }

@@ -137,6 +137,7 @@ fn a_client_that_reconnects_goes_on_with_a_cluster_that_was_started_anew() {
     cluster.start_service(0, 0).unwrap();
     // The cluster keeps the session if it is back soon enough; else the client opens a new one.
     client.wait_for_line("-> CONNECTED", PATIENCE).unwrap();
+    client.wait_for_line("echoes again", PATIENCE).unwrap();
     assert!(client.stop().unwrap().success(), "{:?}", client.lines());
     let report = json(&client);
     assert!(number(&report, "received") > 0. && number(&report, "bad") == 0., "{report}");
