@@ -168,7 +168,8 @@ impl Context {
     }
 
     /// What else to work while the client waits for the cluster, such as a media driver that shares its thread: it is called while
-    /// connecting, and by polls while a new leader is connected to; it returns how much it did. Default: nothing. Mirrors
+    /// connecting, and by polls while a new leader is connected to; it returns how much it did. Clients made from
+    /// copies of this context share it, and pass it over while another is at it. Default: nothing. Mirrors
     /// `AeronCluster.Context.agentInvoker`.
     #[must_use]
     pub fn agent_invoker(mut self, invoker: impl FnMut() -> usize + Send + 'static) -> Self {

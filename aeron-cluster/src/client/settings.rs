@@ -1,7 +1,7 @@
 //! The settings of a cluster client after they were checked.
 
 use std::cell::Cell;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::context::{AgentInvoker, Clock, Context, ErrorHandler, Shared};
@@ -52,8 +52,12 @@ impl Settings {
     /// Works an Aeron client that has no thread for it, and what the user wants to be worked beside it. Returns how much that did.
     /// Mirrors `AeronCluster.Context.runAgentInvokers`.
     pub(super) fn run_invokers(&self) -> usize {
-        let invoker = self.agent_invoker.as_ref();
-        let work = invoker.map_or(0, |invoker| (invoker.lock().unwrap_or_else(PoisonError::into_inner))());
+        // Clients made from copies of one context share what is worked: who is at it already is not waited for, least of all by itself.
+        let work = self.agent_invoker.as_ref().map_or(0, |invoker| match invoker.try_lock() {
+            Ok(mut invoker) => invoker(),
+            Err(TryLockError::Poisoned(invoker)) => invoker.into_inner()(),
+            Err(TryLockError::WouldBlock) => 0,
+        });
         work + self.aeron.drive()
     }
 

@@ -1,12 +1,13 @@
 //! A client on an Aeron client without a thread: connecting and polling work it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use aeron_cluster::aeron::{self, Aeron};
-use aeron_cluster::client::{AeronCluster, Context, State};
+use aeron_cluster::client::{AeronCluster, AsyncConnect, ConnectState, Context, State};
 use aeron_cluster::codec::{EventCode, IngressEvent};
-use aeron_cluster::testing::PortBlock;
+use aeron_cluster::testing::{PATIENCE, PortBlock};
 
 use crate::rig::*;
 
@@ -78,4 +79,29 @@ fn connecting_blocks_and_works_the_client_all_the_same() {
     let error = AeronCluster::connect(context.message_timeout(std::time::Duration::from_millis(200))).unwrap_err();
     assert!(error.message().contains("state=AWAIT_PUBLICATION_CONNECTED"), "{error}");
     assert!(calls.load(Ordering::Relaxed) > 0);
+}
+
+#[test]
+fn what_is_worked_may_work_another_client_of_the_same_context() {
+    let (done, is_done) = channel();
+    std::thread::spawn(move || {
+        let host = Host::start();
+        let other: Arc<Mutex<Option<AsyncConnect>>> = Arc::default();
+        let worked = Arc::clone(&other);
+        let context = host.shared_context(IPC, IPC).agent_invoker(move || {
+            let mut other = worked.lock().unwrap();
+            other.as_mut().map_or(0, |other| usize::from(other.poll().unwrap().is_none()))
+        });
+        *other.lock().unwrap() = Some(AeronCluster::async_connect(context.clone()).unwrap());
+        let mut connect = AeronCluster::async_connect(context).unwrap();
+        let _member = host.member(IPC);
+        until("a request of either", || {
+            assert!(connect.poll().unwrap().is_none());
+            let sent = |connect: &AsyncConnect| connect.state() == ConnectState::PollResponse;
+            (sent(&connect) && other.lock().unwrap().as_ref().is_some_and(sent)).then_some(())
+        });
+        *other.lock().unwrap() = None;
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(PATIENCE).expect("a client that waits for nobody");
 }
