@@ -299,23 +299,12 @@ impl Image {
     ///
     /// Does not block and does not allocate; delivers nothing once the image is closed. A panic of the handler stops the
     /// poll and is resumed from here; the fragment it was given is delivered again by the next poll.
-    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, mut handler: F) -> Result<usize>
+    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
     {
-        let mut slot = Slot::new(&mut handler);
-        // SAFETY: the image is retained and polled by `&mut self` alone, its subscription being ours; the slot lives
-        // across the call, and C keeps no pointer to it.
-        let result = unsafe {
-            sys::aeron_image_controlled_poll(
-                self.retained.ptr(),
-                Some(controlled_fragment::<F>),
-                slot.clientd(),
-                fragment_limit,
-            )
-        };
-        slot.finish();
-        check(result, "cannot poll an image").map(|count| count as usize)
+        // SAFETY: the image is retained and polled by `&mut self` alone, its subscription being ours.
+        unsafe { poll_native_image(self.retained.ptr(), fragment_limit, handler) }
     }
 
     /// As [`controlled_poll`](Self::controlled_poll), but takes no fragment that starts at `limit_position` or after it.
@@ -344,6 +333,28 @@ impl Image {
         slot.finish();
         check(result, "cannot poll an image").map(|count| count as usize)
     }
+}
+
+/// As [`Image::controlled_poll`], of an image that C keeps.
+///
+/// # Safety
+///
+/// `image` must be retained, and polled by nobody else meanwhile, nor its subscription.
+pub(crate) unsafe fn poll_native_image<F>(
+    image: *mut sys::aeron_image_t,
+    fragment_limit: usize,
+    mut handler: F,
+) -> Result<usize>
+where
+    F: FnMut(&[u8], &Header<'_>) -> Action,
+{
+    let mut slot = Slot::new(&mut handler);
+    // SAFETY: by this function's contract; the slot lives across the call, and C keeps no pointer to it.
+    let result = unsafe {
+        sys::aeron_image_controlled_poll(image, Some(controlled_fragment::<F>), slot.clientd(), fragment_limit)
+    };
+    slot.finish();
+    check(result, "cannot poll an image").map(|count| count as usize)
 }
 
 impl std::fmt::Debug for Image {

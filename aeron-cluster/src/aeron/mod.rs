@@ -65,6 +65,7 @@ pub use idle::{
     BackoffIdleStrategy, BusySpinIdleStrategy, IdleStrategy, NoOpIdleStrategy, SleepingIdleStrategy,
     YieldingIdleStrategy,
 };
+pub(crate) use image::poll_native_image;
 pub use image::{Image, ImageRef};
 pub use image_handlers::{ImageHandlers, ImageView};
 #[cfg(feature = "driver")]
@@ -76,7 +77,7 @@ pub use session_id::AsyncSessionId;
 pub use subscription::Subscription;
 pub(crate) use subscription::poll_native;
 pub use trampoline::Action;
-pub(crate) use trampoline::{Slot, controlled_fragment, controlled_message};
+pub(crate) use trampoline::{Slot, controlled_message};
 pub use version::{commit, version};
 
 pub(crate) use fragment_assembler::MessageBuilder;

@@ -11,7 +11,7 @@ use super::error_code::native_code;
 use super::guard::{id, invalid, position};
 use super::{check, failure};
 use crate::aeron::{
-    Action, Aeron, ChannelUri, Header, ImageRef, Slot, Subscription, controlled_fragment, kind_of, native_channel,
+    Action, Aeron, ChannelUri, Header, ImageRef, Subscription, kind_of, native_channel, poll_native_image,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -160,25 +160,14 @@ impl ReplayMerge {
     }
 
     /// As [`poll`](Self::poll), with a handler that says after each fragment how to go on.
-    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, mut handler: F) -> Result<usize>
+    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
     {
         self.do_work()?;
         let Some(image) = self.merging.image() else { return Ok(0) };
-        let mut slot = Slot::new(&mut handler);
-        // SAFETY: the image is retained by the merge, and polled here alone: the subscription is owned. The slot lives across the call.
-        let result = unsafe {
-            sys::aeron_image_controlled_poll(
-                image.as_ptr(),
-                Some(controlled_fragment::<F>),
-                slot.clientd(),
-                fragment_limit,
-            )
-        };
-        slot.finish();
-        check(result, "cannot poll the image of a merge")?;
-        Ok(usize::try_from(result).unwrap_or(0))
+        // SAFETY: the image is retained by the merge, and polled here alone: the subscription is owned.
+        unsafe { poll_native_image(image.as_ptr(), fragment_limit, handler) }
     }
 
     /// The image that the messages come from, once the replay is connected.
