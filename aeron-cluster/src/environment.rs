@@ -60,6 +60,12 @@ pub(crate) fn duration(value: &str) -> Result<Duration, &'static str> {
         .ok_or("a duration such as 500ns, 10us, 100ms or 1s")
 }
 
+/// An environment of these variables alone, for tests.
+#[cfg(test)]
+pub(crate) fn of(variables: &[(&str, &str)]) -> impl Fn(&'static str) -> Option<OsString> {
+    |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

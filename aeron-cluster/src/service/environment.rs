@@ -36,9 +36,7 @@ mod tests {
     use super::*;
 
     fn context(variables: &[(&str, &str)]) -> Result<Context> {
-        Context::from_lookup(|name| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into())
-        })
+        Context::from_lookup(environment::of(variables))
     }
 
     #[test]
