@@ -2,7 +2,7 @@
 #![cfg(feature = "testing")]
 
 use std::io::IoSlice;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aeron_cluster::aeron::{self, Aeron, FragmentAssembler, Publication};
 use aeron_cluster::client::{AeronCluster, Context, on_message};
@@ -13,19 +13,11 @@ use aeron_cluster::testing::{PATIENCE, WorkDir};
 #[path = "support/allocations.rs"]
 mod allocations;
 use allocations::allocations;
+#[path = "support/until.rs"]
+mod until;
+use until::until;
 
 const IPC: &str = "aeron:ipc?term-length=64k";
-
-fn until<T>(what: &str, mut observe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = observe() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "gave up on {what}");
-        std::thread::yield_now();
-    }
-}
 
 /// Opens a session with a made-up member, and returns the client and the member's egress.
 fn connect(aeron: &Aeron, ingress: &mut aeron::Subscription) -> (AeronCluster, Publication) {

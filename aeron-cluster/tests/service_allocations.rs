@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::io::IoSlice;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aeron_cluster::aeron::{self, Aeron, Counter, ExclusivePublication, Header, OfferError, Subscription};
 use aeron_cluster::codec::{JoinLog, ServiceEvent, SessionMessageHeader, SessionOpenEvent, TimerEvent};
@@ -14,11 +14,14 @@ use aeron_cluster::service::{
     ClientSession, Cluster, ClusteredService, ClusteredServiceAgent, Context, Role, ServiceError, SnapshotImage,
     SnapshotPublication, Work,
 };
-use aeron_cluster::testing::{PATIENCE, WorkDir};
+use aeron_cluster::testing::WorkDir;
 
 #[path = "support/allocations.rs"]
 mod allocations;
 use allocations::allocations;
+#[path = "support/until.rs"]
+mod until;
+use until::until;
 
 const IPC: &str = "aeron:ipc?term-length=256k";
 const TO_SERVICE: i32 = 104;
@@ -29,17 +32,6 @@ const COMMIT_POSITION_TYPE_ID: i32 = 203;
 const RECOVERY_STATE_TYPE_ID: i32 = 204;
 /// A message of several fragments.
 const LONG: usize = 6_000;
-
-fn until<T>(what: &str, mut observe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = observe() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "gave up on {what}");
-        std::thread::yield_now();
-    }
-}
 
 /// Sends in every way for every message.
 struct Busy {

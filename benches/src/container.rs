@@ -10,7 +10,8 @@ use aeron_cluster::service::{
     SnapshotPublication, Work,
 };
 
-use crate::stage::{CHANNEL, image, make_room, send, until};
+use crate::stage::{CHANNEL, image, make_room, send};
+use crate::until::until;
 use crate::{Case, LENGTH, MESSAGES, Stage, native};
 
 const COMMIT_POSITION_TYPE_ID: i32 = 203;

@@ -8,6 +8,8 @@ mod container;
 pub mod native;
 mod stage;
 mod streams;
+#[path = "../../aeron-cluster/tests/support/until.rs"]
+mod until;
 
 use std::rc::Rc;
 

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Instant;
 
 use aeron_cluster::aeron::{self, Aeron, ExclusivePublication, Image, OfferError, Publication, Subscription};
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
-use aeron_cluster::testing::{PATIENCE, WorkDir};
+use aeron_cluster::testing::WorkDir;
+
+use crate::until::until;
 
 /// The channel of every stream: a term holds many times what a case has under way.
 pub const CHANNEL: &str = "aeron:ipc?term-length=4m";
@@ -58,18 +59,6 @@ impl Stage {
         let publication = self.aeron.add_exclusive_publication(CHANNEL, stream).expect("a publication");
         until("a connected stream", || publication.is_connected().then_some(()));
         (publication, subscription)
-    }
-}
-
-/// Waits for something that comes soon.
-pub fn until<T>(what: &str, mut observe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = observe() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "gave up on {what}");
-        std::thread::yield_now();
     }
 }
 

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use aeron_cluster::aeron::{Action, ExclusivePublication, Image, OfferError, Publication, Subscription};
 
-use crate::stage::{image, make_room, send, until};
+use crate::stage::{image, make_room, send};
+use crate::until::until;
 use crate::{Case, LENGTH, MESSAGES, Stage, native};
 
 /// Fragments of a poll, as many as the container takes.

@@ -14,3 +14,5 @@ mod pieces;
 mod refusals;
 mod rig;
 mod timeouts;
+#[path = "../support/until.rs"]
+mod until;

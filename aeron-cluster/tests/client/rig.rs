@@ -17,6 +17,8 @@ use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{PATIENCE, PortBlock, WorkDir};
 use aeron_cluster::{ErrorKind, Result};
 
+pub use crate::until::until;
+
 /// The type of the driver's counters of itself.
 const SYSTEM_COUNTER: i32 = 0;
 pub const SESSION: i64 = 7;
@@ -24,18 +26,6 @@ pub const TERM: i64 = 3;
 pub const IPC: &str = "aeron:ipc?term-length=64k";
 pub const UDP: &str = "aeron:udp?term-length=64k";
 pub const UDP_EGRESS: &str = "aeron:udp?endpoint=localhost:0|term-length=64k";
-
-/// Asks `observe` until it gives a value.
-pub fn until<T>(what: &str, mut observe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = observe() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "gave up on {what}");
-        std::thread::yield_now();
-    }
-}
 
 /// A time that only the test moves.
 #[derive(Clone)]
