@@ -186,7 +186,7 @@ mod tests {
         assert!(known.len() > NAMES.len(), "{known:?}");
         let unknown: Vec<_> = NAMES.iter().filter(|name| !known.contains(*name)).collect();
         assert!(unknown.is_empty(), "not in {}: {unknown:?}", path.display());
-        // `with` sets these; the first is Aeron's transport security, which is not in the open sources.
+        // `with` sets these; the first is for Aeron's transport security, which the open sources read and do not have.
         let left: Vec<_> = known.iter().filter(|name| !NAMES.contains(*name)).collect();
         assert_eq!(left, [&"ats", &"so-tos"]);
     }
