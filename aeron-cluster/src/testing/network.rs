@@ -105,7 +105,7 @@ fn hold(command: &mut Command, script: &str) {
 
 fn refused(why: &str) -> Error {
     let remedy = "run the test as root with CAP_SYS_ADMIN, or allow unprivileged user namespaces \
-                  (in a container: --privileged), and have iproute2 installed (./ci/setup does)";
+                  (in a container: --privileged), and have iproute2 installed (./ci/setup tests does)";
     Error::new(ErrorKind::State, format!("this machine allows no network namespaces; {remedy}: {why}"))
 }
 
