@@ -10,7 +10,7 @@ use super::members::Members;
 use super::session::EgressImage;
 use super::settings::Settings;
 use super::{FRAGMENT_LIMIT, PROTOCOL_VERSION};
-use crate::aeron::{self, AsyncAdd, OfferError, Subscription};
+use crate::aeron::{self, Aeron, AsyncAdd, OfferError, Subscription};
 use crate::codec::{ChallengeResponse, EventCode, SessionCloseRequest, SessionConnectRequest};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -42,6 +42,7 @@ pub(super) struct Connected {
 
 /// A session being opened. Dropped before it is open, it closes what it had opened.
 pub(super) struct Connecting {
+    aeron: Aeron,
     state: ConnectState,
     deadline: Instant,
     adding_egress: Option<AsyncAdd<Subscription>>,
@@ -64,6 +65,7 @@ impl Connecting {
             Some(endpoints) => (Ingress::Members { leader: None }, Members::new(settings, endpoints)),
         };
         Self {
+            aeron: settings.aeron.clone(),
             state: ConnectState::CreateEgressSubscription,
             deadline: settings.now() + settings.message_timeout,
             adding_egress: None,
@@ -304,7 +306,10 @@ impl Connecting {
 impl Drop for Connecting {
     /// A session that was opened and is not wanted any more is closed again, as far as that takes no waiting.
     fn drop(&mut self) {
-        if let (ConnectState::ConcludeConnect, Ingress::Ready(publication)) = (self.state, &mut self.ingress) {
+        // A child that was forked has the parent's session.
+        if let (ConnectState::ConcludeConnect, Ingress::Ready(publication)) = (self.state, &mut self.ingress)
+            && !self.aeron.is_forked()
+        {
             let request = SessionCloseRequest {
                 leadership_term_id: self.poller.leadership_term_id(),
                 cluster_session_id: self.poller.cluster_session_id(),

@@ -18,7 +18,7 @@ const STEPS: [ConnectState; 6] = [
 ];
 
 /// Polls until the step is reached, and some polls more: within it, things are under way too.
-fn reach(step: ConnectState, connect: &mut AsyncConnect, member: &mut Member) {
+pub fn reach(step: ConnectState, connect: &mut AsyncConnect, member: &mut Member) {
     let mut is_answered = false;
     until(&step.to_string(), || {
         if connect.state() == step {
