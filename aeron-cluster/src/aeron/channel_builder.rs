@@ -7,8 +7,8 @@ use super::channel_uri::ChannelUri;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The shortest and the longest term, in bytes (`LogBufferDescriptor`).
-const MIN_TERM_LENGTH: usize = 64 * 1024;
-const MAX_TERM_LENGTH: usize = 1024 * 1024 * 1024;
+pub(crate) const MIN_TERM_LENGTH: usize = 64 * 1024;
+pub(crate) const MAX_TERM_LENGTH: usize = 1024 * 1024 * 1024;
 
 macro_rules! params {
     ($($(#[$doc:meta])* $name:ident($value:ident: $type:ty) = $key:literal, $text:expr;)*) => {

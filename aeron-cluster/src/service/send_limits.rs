@@ -1,9 +1,10 @@
 //! How long a message to a client may be: a rule that every member can apply, whether it has a publication or not.
 
 use super::Settings;
-use crate::aeron::{ChannelUri, DATA_HEADER_LENGTH, OfferError};
+use crate::aeron::{ChannelUri, DATA_HEADER_LENGTH, FRAME_ALIGNMENT, MAX_TERM_LENGTH, MIN_TERM_LENGTH, OfferError};
 use crate::codec::SessionMessageHeader;
 use crate::environment;
+use crate::error::{Error, ErrorKind, Result};
 
 /// The longest message of an Aeron publication whatever its term, in bytes (`FrameDescriptor.MAX_MESSAGE_LENGTH`).
 const MAX_MESSAGE_LENGTH: usize = 16 * 1024 * 1024;
@@ -44,6 +45,21 @@ impl SendLimits {
     pub(super) fn check_claim(self, length: usize) -> Result<(), OfferError> {
         if length > self.claim { Err(OfferError::InvalidArgument) } else { Ok(()) }
     }
+}
+
+/// Refuses lengths that no media driver takes: with them, nothing could be sent to any client.
+pub(super) fn check(settings: &Settings) -> Result<()> {
+    let invalid = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
+    let (mtu, term) = (settings.response_mtu_length, settings.response_term_length);
+    if !(DATA_HEADER_LENGTH + 1..=MAX_UDP_PAYLOAD_LENGTH).contains(&mtu) || mtu % FRAME_ALIGNMENT != 0 {
+        return invalid(format!(
+            "response MTU length must be a multiple of {FRAME_ALIGNMENT} from 64 to {MAX_UDP_PAYLOAD_LENGTH}: {mtu}"
+        ));
+    }
+    if !(MIN_TERM_LENGTH..=MAX_TERM_LENGTH).contains(&term) || !term.is_power_of_two() {
+        return invalid(format!("response term length must be a power of two from 64 KiB to 1 GiB: {term}"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

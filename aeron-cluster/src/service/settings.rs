@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::context::FailurePolicy;
-use super::{affinity, mark_file};
+use super::{affinity, mark_file, send_limits};
 use crate::aeron::{self, Aeron, BackoffIdleStrategy, ChannelUri, Counter, IdleStrategy};
 use crate::archive::{self, SharedSupplier};
 use crate::codec::SemanticVersion;
@@ -124,6 +124,7 @@ impl Settings {
                 "service name must have at most {MAX_SERVICE_NAME_LENGTH} bytes, none of them 0: {name:?}"
             ));
         }
+        send_limits::check(self)?;
         let least = mark_file::ERROR_BUFFER_MIN_LENGTH;
         if self.error_buffer_length < least {
             return invalid(format!("error buffer length must be at least {least}: {}", self.error_buffer_length));

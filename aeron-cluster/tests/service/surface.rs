@@ -191,6 +191,10 @@ fn names_lengths_and_processors_that_cannot_be_are_named() {
         (context().service_name("n".repeat(101)), "service name must have at most 100 bytes, none of them 0: \"nnn"),
         (context().service_name("a\0b"), "none of them 0: \"a\\0b\""),
         (context().error_buffer_length(4096), "error buffer length must be at least 1048576: 4096"),
+        (context().response_mtu_length(1400), "response MTU length must be a multiple of 32 from 64 to 65504: 1400"),
+        (context().response_mtu_length(1 << 16), "from 64 to 65504: 65536"),
+        (context().response_term_length(0), "response term length must be a power of two from 64 KiB to 1 GiB: 0"),
+        (context().response_term_length(3 << 20), "from 64 KiB to 1 GiB: 3145728"),
         (context().cpu_affinity(99_999), "cpu affinity 99999 is not among the processors of this process"),
     ] {
         let error = ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap_err().to_string();
