@@ -211,6 +211,7 @@ impl Context {
         native.set(mtu, "MTU", sys::aeron_archive_context_set_control_mtu_length)?;
         let sparse = self.control_term_buffer_sparse;
         native.set(sparse, "sparse terms", sys::aeron_archive_context_set_control_term_buffer_sparse)?;
+        native.check()?;
         Ok(native)
     }
 

@@ -50,6 +50,38 @@ pub(super) fn session_channel(channel: &str, session_id: i32) -> Result<String> 
     Ok(uri.to_string())
 }
 
+/// Whether answers on this channel come back the way of the requests. Both have to be of one media then: what is asked would wait for an
+/// answer that never comes, or hear that an image is not found.
+pub(super) fn is_response_channel(channel: &str, request_channel: &str) -> Result<bool> {
+    let uri = ChannelUri::parse(channel)?;
+    if uri.get("control-mode") != Some("response") {
+        return Ok(false);
+    }
+    if uri.media() == ChannelUri::parse(request_channel)?.media() {
+        return Ok(true);
+    }
+    let message = format!(
+        "{channel} cannot be answered on: requests go over {request_channel}, and with control-mode=response answers take the same \
+         media, both aeron:udp or both aeron:ipc"
+    );
+    Err(invalid(message))
+}
+
 pub(super) fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_come_back_over_the_media_of_the_requests() {
+        let udp = "aeron:udp?control-mode=response|control=localhost:1";
+        assert!(is_response_channel(udp, "aeron:udp?endpoint=localhost:2").unwrap());
+        assert!(is_response_channel("aeron:ipc?control-mode=response", "aeron:ipc").unwrap());
+        assert!(!is_response_channel("aeron:udp?endpoint=localhost:1", "aeron:ipc").unwrap());
+        let error = is_response_channel(udp, "aeron:ipc").unwrap_err();
+        assert!(error.message().contains("both aeron:udp or both aeron:ipc"), "{error}");
+    }
 }

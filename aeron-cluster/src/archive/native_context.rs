@@ -7,7 +7,8 @@ use std::time::Duration;
 use aeron_sys as sys;
 
 use super::callbacks::{self, Callbacks, Handlers};
-use super::{check, failure};
+use super::context::timeout_nanos;
+use super::{check, failure, guard};
 use crate::Result;
 use crate::aeron::{Aeron, c_string, native_channel};
 
@@ -95,6 +96,23 @@ impl NativeContext {
     pub(super) fn message_timeout(&self) -> Duration {
         // SAFETY: the context is live.
         Duration::from_nanos(unsafe { sys::aeron_archive_context_get_message_timeout_ns(self.ptr()) })
+    }
+
+    /// Looks at what setters and environment variables made of it, as far as C does not.
+    pub(super) fn check(&self) -> Result<()> {
+        timeout_nanos(self.message_timeout())?;
+        // SAFETY: the context is live, and its channels null or strings of its own.
+        let (requests, responses) = unsafe {
+            (
+                text_of(sys::aeron_archive_context_get_control_request_channel(self.ptr())),
+                text_of(sys::aeron_archive_context_get_control_response_channel(self.ptr())),
+            )
+        };
+        match (requests, responses) {
+            (Some(requests), Some(responses)) => guard::is_response_channel(&responses, &requests).map(drop),
+            // C says which is missing.
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn set<T>(

@@ -84,12 +84,21 @@ impl ReplayParams {
         self
     }
 
-    /// The registration id of the subscription that takes the replay over a response channel. [`replay`](super::Archive::replay)
-    /// takes care of it.
+    /// The registration id of the subscription that takes the replay over a response channel, which must be there before the replay:
+    /// [`Subscription::registration_id`](crate::aeron::Subscription::registration_id). [`replay`](super::Archive::replay) takes care of it.
     #[must_use]
     pub fn subscription_registration_id(mut self, registration_id: i64) -> Self {
         self.subscription_registration_id = Some(registration_id);
         self
+    }
+
+    /// The subscription of a replay over a response channel.
+    pub(super) fn response_subscription(&self, doing: impl std::fmt::Display) -> Result<i64> {
+        self.subscription_registration_id.ok_or_else(|| {
+            invalid(format!(
+                "{doing}: a response channel needs ReplayParams::subscription_registration_id, that of a subscription which was added to it"
+            ))
+        })
     }
 
     /// What C is given: the values, or its own "none".

@@ -5,9 +5,9 @@ use std::time::Instant;
 use aeron_sys as sys;
 
 use super::client::Archive;
-use super::guard::{id, session_channel};
+use super::guard::{self, id, session_channel};
 use super::replay_params::ReplayParams;
-use crate::aeron::{ChannelUri, NULL_VALUE, Subscription, native_channel};
+use crate::aeron::{NULL_VALUE, Subscription, native_channel};
 use crate::{Error, ErrorKind, Result};
 
 impl Archive {
@@ -16,6 +16,11 @@ impl Archive {
     ///
     /// Returns the id of the replay; its low 32 bits, as an `i32`, are the session id of the publication that replays.
     /// Mirrors `AeronArchive.startReplay` and `startBoundedReplay`, and `aeron_archive_start_replay`.
+    ///
+    /// # Errors
+    ///
+    /// As every request ([`Archive`]), and [`InvalidArgument`](ErrorKind::InvalidArgument) for a channel that cannot be sent, and for one
+    /// with `control-mode=response` without that id, or of another media than the archive's control channel.
     pub fn start_replay(
         &mut self,
         recording_id: i64,
@@ -24,6 +29,9 @@ impl Archive {
         params: &ReplayParams,
     ) -> Result<i64> {
         let doing = format!("cannot start to replay the recording {recording_id} on {channel} stream {stream_id}");
+        if self.is_response_channel(channel)? {
+            params.response_subscription(&doing)?;
+        }
         let (recording_id, native) = (id("recording", recording_id)?, native_channel(channel, "replay channel")?);
         let mut params = params.native(&doing)?;
         let mut replay_session_id = NULL_VALUE;
@@ -41,6 +49,11 @@ impl Archive {
         Ok(replay_session_id)
     }
 
+    /// Whether a replay on this channel comes back the way of its request.
+    pub(super) fn is_response_channel(&self, channel: &str) -> Result<bool> {
+        guard::is_response_channel(channel, &self.settings().control_request_channel)
+    }
+
     /// Replays a recording to a subscription of its own, which gets nothing else. With `control-mode=response` in the channel, the
     /// replay comes back the way that the request goes, through firewalls and address translation. Mirrors `AeronArchive.replay`.
     ///
@@ -54,7 +67,7 @@ impl Archive {
         stream_id: i32,
         params: &ReplayParams,
     ) -> Result<Subscription> {
-        if ChannelUri::parse(channel)?.get("control-mode") == Some("response") {
+        if self.is_response_channel(channel)? {
             return self.replay_by_response(recording_id, channel, stream_id, params);
         }
         let replay_session_id = self.start_replay(recording_id, channel, stream_id, params)?;

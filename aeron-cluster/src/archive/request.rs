@@ -1,57 +1,32 @@
 //! Requests to an archive that are polled for their answer.
 
-use std::ffi::{CString, c_char};
+use std::ffi::CString;
 use std::time::{Duration, Instant};
 
 use aeron_sys as sys;
 
 use super::client::{Archive, SourceLocation};
 use super::error_code::native_code;
-use super::failure;
+use super::proxy::{Proxy, ReplayRequest};
 use super::replay_params::ReplayParams;
 use super::response::{Answer, ControlResponse};
-use crate::aeron::{Action, ChannelUri, kind_of, native_channel};
+use super::response_replay::ResponseReplay;
+use crate::aeron::{Action, kind_of, native_channel};
 use crate::{Error, ErrorKind, Result};
 
 /// Answers taken at a time, as `AERON_ARCHIVE_CONTROL_RESPONSE_POLLER_FRAGMENT_LIMIT_DEFAULT`.
 const FRAGMENT_LIMIT: usize = 10;
-/// What `aeron_archive_proxy_offer` sets when the archive's channel takes nothing at the moment.
-const TOO_MANY_RETRIES: i32 = -1;
-
-/// `aeron_archive_proxy_t`, of which nothing is known here.
-#[repr(C)]
-struct Proxy {
-    _opaque: [u8; 0],
-}
-
-// Of the C archive client's headers that are not installed (aeron_archive_client.h, aeron_archive_proxy.h): what its own
-// requests are made of.
+// Of a header of the C archive client that is not installed (aeron_archive_client.h).
 unsafe extern "C" {
-    fn aeron_archive_proxy(archive: *mut sys::aeron_archive_t) -> *mut Proxy;
     fn aeron_archive_next_correlation_id(archive: *mut sys::aeron_archive_t) -> i64;
-    fn aeron_archive_proxy_start_recording(
-        proxy: *mut Proxy,
-        channel: *const c_char,
-        stream_id: i32,
-        local_source: bool,
-        auto_stop: bool,
-        correlation_id: i64,
-    ) -> bool;
-    fn aeron_archive_proxy_replay(
-        proxy: *mut Proxy,
-        correlation_id: i64,
-        recording_id: i64,
-        channel: *const c_char,
-        stream_id: i32,
-        params: *mut sys::aeron_archive_replay_params_t,
-    ) -> bool;
 }
 
 /// What is asked of the archive.
 #[derive(Debug)]
 enum Request {
     Recording { channel: CString, stream_id: i32, location: SourceLocation, auto_stop: bool },
-    Replay { recording_id: i64, channel: CString, stream_id: i32, params: sys::aeron_archive_replay_params_t },
+    Replay(ReplayRequest),
+    ResponseReplay(Box<ResponseReplay>),
 }
 
 /// A request whose answer is awaited, made by [`Archive::request_recording`] or [`Archive::request_replay`].
@@ -88,12 +63,13 @@ impl Archive {
         Ok(self.pending(doing, Request::Recording { channel, stream_id, location, auto_stop }))
     }
 
-    /// As [`start_replay`](Self::start_replay), without waiting: the request goes out, and is answered, as it is polled.
+    /// As [`start_replay`](Self::start_replay), without waiting: the request goes out, and is answered, as it is polled. Over a response
+    /// channel it takes a publication of its own on the way, which is added and closed as it is polled too.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a channel that cannot be sent, and for one with
-    /// `control-mode=response`, which takes more than one request.
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a channel that cannot be sent, and for one with `control-mode=response` without
+    /// [`ReplayParams::subscription_registration_id`], or of another media than the archive's control channel.
     pub fn request_replay(
         &mut self,
         recording_id: i64,
@@ -102,21 +78,28 @@ impl Archive {
         params: &ReplayParams,
     ) -> Result<PendingRequest> {
         let doing = format!("cannot start to replay the recording {recording_id} on {channel} stream {stream_id}");
-        if ChannelUri::parse(channel)?.get("control-mode") == Some("response") {
-            let message = format!("{doing}: a response channel cannot be polled for, use start_replay");
-            return Err(Error::new(ErrorKind::InvalidArgument, message));
-        }
+        let is_response = self.is_response_channel(channel)?;
         let channel = native_channel(channel, "replay channel")?;
-        let params = params.native(&doing)?;
-        Ok(self.pending(doing, Request::Replay { recording_id, channel, stream_id, params }))
+        let replay = ReplayRequest { recording_id, channel, stream_id, params: params.native(&doing)? };
+        let request = if is_response {
+            let registration_id = params.response_subscription(&doing)?;
+            Request::ResponseReplay(Box::new(ResponseReplay::new(self, replay, registration_id)?))
+        } else {
+            Request::Replay(replay)
+        };
+        Ok(self.pending(doing, request))
     }
 
     fn pending(&mut self, doing: String, request: Request) -> PendingRequest {
-        // SAFETY: the connection is live as long as `self`, and its client with it.
-        let correlation_id = unsafe { aeron_archive_next_correlation_id(self.as_ptr()) };
+        let correlation_id = self.next_correlation_id();
         let timeout = self.message_timeout();
         let deadline = Instant::now() + timeout;
         PendingRequest { request, doing, correlation_id, timeout, deadline, is_sent: false, is_over: false }
+    }
+
+    fn next_correlation_id(&self) -> i64 {
+        // SAFETY: the connection is live as long as `self`, and its client with it.
+        unsafe { aeron_archive_next_correlation_id(self.as_ptr()) }
     }
 }
 
@@ -151,7 +134,7 @@ impl PendingRequest {
             self.is_sent = self.send(archive)?;
         }
         if let Some(answer) = self.answer(archive)? {
-            return answer.map(Some);
+            return self.on_answer(archive, answer?);
         }
         if !archive.is_connected() {
             return Err(self.error(ErrorKind::NotConnected, "the archive went away"));
@@ -165,40 +148,26 @@ impl PendingRequest {
     }
 
     /// One attempt to send the request: whether it went out.
-    fn send(&self, archive: &mut Archive) -> Result<bool> {
-        let correlation_id = self.correlation_id;
-        let sent = match &self.request {
-            // SAFETY: the connection is live, and its proxy as long; C copies the string into its request.
-            Request::Recording { channel, stream_id, location, auto_stop } => unsafe {
-                let (proxy, local) = (aeron_archive_proxy(archive.as_ptr()), *location == SourceLocation::Local);
-                aeron_archive_proxy_start_recording(
-                    proxy,
-                    channel.as_ptr(),
-                    *stream_id,
-                    local,
-                    *auto_stop,
-                    correlation_id,
-                )
-            },
-            Request::Replay { recording_id, channel, stream_id, params } => {
-                let mut params = *params;
-                // SAFETY: as above; the parameters are read within the call.
-                unsafe {
-                    let proxy = aeron_archive_proxy(archive.as_ptr());
-                    let channel = channel.as_ptr();
-                    aeron_archive_proxy_replay(proxy, correlation_id, *recording_id, channel, *stream_id, &mut params)
-                }
+    fn send(&mut self, archive: &Archive) -> Result<bool> {
+        let id = self.correlation_id;
+        let sent = match &mut self.request {
+            Request::Recording { channel, stream_id, location, auto_stop } => {
+                Proxy::of(archive)?.start_recording(id, channel, *stream_id, *location, *auto_stop)
             }
+            Request::Replay(replay) => Proxy::of(archive)?.replay(id, replay),
+            Request::ResponseReplay(replay) => replay.send(archive, id),
         };
-        if sent {
-            return Ok(true);
+        sent.map_err(|error| error.context(&self.doing))
+    }
+
+    /// What the archive's answer means: the end, or that there is another request to make.
+    fn on_answer(&mut self, archive: &Archive, id: i64) -> Result<Option<i64>> {
+        let Request::ResponseReplay(replay) = &mut self.request else { return Ok(Some(id)) };
+        let answer = replay.on_answer(archive, id).map_err(|error| error.context(&self.doing))?;
+        if answer.is_none() {
+            (self.correlation_id, self.is_sent) = (archive.next_correlation_id(), false);
         }
-        let error = failure(&self.doing);
-        match error.code() {
-            TOO_MANY_RETRIES => Ok(false),
-            libc::ENOTCONN => Err(Error::with_code(ErrorKind::NotConnected, error.code(), error.message())),
-            _ => Err(error),
-        }
+        Ok(answer)
     }
 
     /// The answer to this request, if it has come. Others are late answers to requests that were given up.

@@ -1,17 +1,25 @@
 //! Connecting with credentials, and the settings that a connection concludes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::IdleStrategy;
+use aeron_cluster::aeron::{Aeron, Context as AeronContext, IdleStrategy};
 use aeron_cluster::archive::{Archive, Context};
 use aeron_cluster::security::CredentialsSupplier;
+use aeron_cluster::testing::{PATIENCE, Process};
 
 use crate::node::Node;
 use crate::support::java_programs;
+use crate::until;
+
+/// `ControlSessionCounter.TYPE_ID`.
+const CONTROL_SESSION_TYPE_ID: i32 = 113;
+/// Where a client of another process finds its media driver.
+const DIR: &str = "ARCHIVE_TEST_AERON_DIR";
 
 /// What is said, and what was asked.
 #[derive(Clone)]
@@ -149,4 +157,86 @@ fn settings_are_those_given_and_the_defaults_of_c() {
         let error = Archive::connect(&context).expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     }
+}
+
+#[test]
+fn the_archive_shows_who_its_clients_are() {
+    let node = Node::start();
+    let archive = node.connect();
+    let session = archive.control_session_id();
+    let label = until("the session's counter", || {
+        let mut label = None;
+        node.aeron.counters().for_each(|counter| {
+            let key = [archive.archive_id(), session].map(i64::to_le_bytes).concat();
+            if counter.type_id == CONTROL_SESSION_TYPE_ID && counter.key.starts_with(&key) {
+                label = Some(counter.label.to_owned());
+            }
+        });
+        label
+    });
+    assert!(label.contains("name=test version=1.54.0 commit="), "{label}");
+    drop(archive);
+}
+
+/// Not a test: what the next one runs with another environment.
+#[test]
+fn a_client_with_settings_of_its_environment() {
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let aeron = Aeron::connect(AeronContext::new().dir(dir)).expect("client");
+    match Archive::connect(&Context::new(&aeron)) {
+        Ok(archive) => println!("settings {:?}", archive.settings()),
+        Err(error) => println!("refused {error}"),
+    }
+}
+
+fn with_environment(node: &Node, settings: &[(&str, &str)]) -> String {
+    let mut command = Command::new(std::env::current_exe().expect("this binary"));
+    command
+        .args(["--exact", "connecting::a_client_with_settings_of_its_environment", "--nocapture"])
+        .env(DIR, node.driver.dir())
+        .envs(settings.iter().copied());
+    let mut client = Process::spawn("client", &command).expect("client");
+    client.wait_for_success(PATIENCE).expect("it ends");
+    client.lines().join("\n")
+}
+
+#[test]
+fn settings_come_from_the_environment_too() {
+    let node = Node::start();
+    let control = node.control_channel();
+    let mut settings = [
+        ("AERON_ARCHIVE_CONTROL_CHANNEL", control.as_str()),
+        ("AERON_ARCHIVE_CONTROL_STREAM_ID", "10"),
+        ("AERON_ARCHIVE_CONTROL_RESPONSE_CHANNEL", "aeron:udp?endpoint=localhost:0"),
+        ("AERON_ARCHIVE_CONTROL_RESPONSE_STREAM_ID", "2009"),
+        ("AERON_ARCHIVE_RECORDING_EVENTS_CHANNEL", "aeron:udp?endpoint=localhost:8888"),
+        ("AERON_ARCHIVE_RECORDING_EVENTS_STREAM_ID", "31"),
+        ("AERON_ARCHIVE_MESSAGE_TIMEOUT", "59s"),
+        ("AERON_ARCHIVE_MESSAGE_RETRY_ATTEMPTS", "404"),
+        ("AERON_ARCHIVE_CONTROL_TERM_BUFFER_LENGTH", "128k"),
+        ("AERON_ARCHIVE_CONTROL_TERM_BUFFER_SPARSE", "false"),
+        ("AERON_ARCHIVE_CONTROL_MTU_LENGTH", "8k"),
+        ("AERON_ARCHIVE_CLIENT_NAME", "environs"),
+    ];
+    let said = with_environment(&node, &settings);
+    for part in [
+        control.trim_start_matches("aeron:udp?"),
+        "control_request_stream_id: 10",
+        "endpoint=localhost:0|",
+        "control_response_stream_id: 2009",
+        "recording_events_channel: Some(\"aeron:udp?endpoint=localhost:8888\")",
+        "recording_events_stream_id: 31",
+        "message_timeout: 59s",
+        "message_retry_attempts: 404",
+        "control_term_buffer_length: 131072",
+        "control_term_buffer_sparse: false",
+        "control_mtu_length: 8192",
+        "client_name: \"environs\"",
+    ] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    // C would add this to its clock, and find that it is long past.
+    settings[6].1 = "9223372036s";
+    let said = with_environment(&node, &settings);
+    assert!(said.contains("refused") && said.contains("message timeout is out of range"), "{said}");
 }

@@ -12,6 +12,7 @@ mod recordings;
 mod replays;
 mod replication;
 mod requests;
+mod response_channels;
 mod segments;
 mod signals;
 #[path = "../support/mod.rs"]

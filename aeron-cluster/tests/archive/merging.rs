@@ -110,6 +110,11 @@ fn a_merge_that_cannot_be_says_why_and_ends_cleanly() {
     assert_eq!(error.expect_err("not manual").kind(), ErrorKind::InvalidArgument);
 
     let manual = "aeron:udp?control-mode=manual";
+    let nowhere =
+        ReplayMergeSettings::new(0, 0, "aeron:udp", "aeron:udp?control=localhost:1", "aeron:udp?endpoint=localhost:0");
+    let error = ReplayMerge::start(source.node.connect(), subscribe(manual), &nowhere).expect_err("to no address");
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert!(error.message().contains("endpoint"), "{error}");
     let unknown = ReplayMergeSettings::new(
         99,
         0,

@@ -9,7 +9,7 @@ use crate::recordings::{CHANNEL, recorded, recorded_on};
 use crate::{REPLAY_STREAM, STREAM, await_recorded, message, send, until};
 
 /// Messages of a subscription, until there are so many.
-fn messages(subscription: &mut Subscription, count: usize) -> Vec<Vec<u8>> {
+pub fn messages(subscription: &mut Subscription, count: usize) -> Vec<Vec<u8>> {
     let (mut assembler, mut found) = (FragmentAssembler::new(), Vec::new());
     until("the messages", || {
         let polled = subscription.controlled_poll(10, |fragment, header| {
@@ -24,7 +24,7 @@ fn messages(subscription: &mut Subscription, count: usize) -> Vec<Vec<u8>> {
     found
 }
 
-fn sent(count: usize) -> Vec<Vec<u8>> {
+pub fn sent(count: usize) -> Vec<Vec<u8>> {
     (0..count).map(message).collect()
 }
 

@@ -75,10 +75,6 @@ fn polled_requests_that_are_refused_say_why() {
         let error = archive.request_recording(bad, STREAM, SourceLocation::Local, true).expect_err("cannot be sent");
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     }
-    let response = "aeron:udp?control-mode=response|control=localhost:0";
-    let error =
-        archive.request_replay(0, response, REPLAY_STREAM, &ReplayParams::new()).expect_err("takes two requests");
-    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
 }
 
 #[test]
