@@ -202,7 +202,7 @@ pub fn request_driver_termination(dir: impl AsRef<Path>, token: &[u8]) -> Result
     Ok(check(result, format_args!("cannot ask the driver in {dir:?} to end"))? > 0)
 }
 
-fn native_dir(dir: &Path) -> Result<std::ffi::CString> {
+pub(crate) fn native_dir(dir: &Path) -> Result<std::ffi::CString> {
     let text = dir.to_str().filter(|text| text.len() <= MAX_DIR_LENGTH).ok_or_else(|| {
         let message = format!("aeron directory is not UTF-8 or longer than {MAX_DIR_LENGTH} bytes: {}", dir.display());
         Error::new(ErrorKind::InvalidArgument, message)

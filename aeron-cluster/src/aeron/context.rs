@@ -211,14 +211,14 @@ pub enum ConductorIdleStrategy {
 
 impl ConductorIdleStrategy {
     /// What C makes it of, besides its name.
-    fn args(self) -> Option<String> {
+    pub(crate) fn args(self) -> Option<String> {
         match self {
             ConductorIdleStrategy::Sleeping(period) => Some(format!("{}ns", period.as_nanos())),
             _ => None,
         }
     }
 
-    fn name(self) -> &'static CStr {
+    pub(crate) fn name(self) -> &'static CStr {
         match self {
             ConductorIdleStrategy::Sleeping(_) => c"sleep-ns",
             ConductorIdleStrategy::Yielding => c"yield",

@@ -51,6 +51,8 @@ pub use channel_uri::ChannelUri;
 pub(crate) use channel_uri::native_channel;
 pub use claim::BufferClaim;
 pub use client::Aeron;
+#[cfg(feature = "driver")]
+pub(crate) use cnc::native_dir;
 pub use cnc::{CncConstants, CncFile, DistinctError, Loss, default_dir, request_driver_termination};
 pub use conductor_handlers::{CounterEvent, HandlerId, PublicationError, Registered, RegisteredKind};
 pub use context::{ConductorIdleStrategy, Context};

@@ -1,17 +1,21 @@
 //! Adding and closing again and again: memory, counters and file descriptors stay as they were.
 
-use aeron_cluster::aeron::{Aeron, Context, ImageHandlers};
+use std::time::{Duration, Instant};
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, client, until};
+use aeron_cluster::aeron::{Aeron, Context, ImageHandlers, Publication};
+use aeron_cluster::testing::PortBlock;
+
+use crate::rig::{Rig, awaited, client, until};
 
 const STREAM: i32 = 21;
 const TYPE: i32 = 1021;
 /// Of publications, and of subscribers that are connected to them.
 const PUBLISHER_LIMIT: i32 = 1;
 const SUBSCRIPTION_POSITION: i32 = 4;
+const LONG: Duration = Duration::from_secs(120);
 
-/// One of each, added and closed.
-fn cycle(aeron: &Aeron, number: i32) {
+/// One of each, added and closed; `to_several` gains and loses a destination.
+fn cycle(aeron: &Aeron, to_several: &Publication, destination: &str, number: i32) {
     // Streams take turns, so that what lingers in the driver is not met again.
     let stream = STREAM + number % 50;
     let publication = aeron.add_publication("aeron:ipc", stream).unwrap();
@@ -23,10 +27,25 @@ fn cycle(aeron: &Aeron, number: i32) {
     drop(aeron.async_next_session_id(stream).unwrap());
     let id = aeron.add_close_handler(|| {});
     assert!(aeron.remove_handler(id));
+    drop(to_several.async_add_destination(destination).unwrap());
+    to_several.remove_destination(destination).unwrap();
+    let destination = to_several.add_destination(destination).unwrap();
+    to_several.remove_destination_by_id(destination).unwrap();
+    let mut subscription = Some(subscription);
+    let image = awaited("the image", || {
+        aeron.do_work().unwrap();
+        match subscription.take()?.into_image(publication.session_id()) {
+            Ok(image) => Some(image),
+            Err(back) => {
+                subscription = Some(back);
+                None
+            }
+        }
+    });
     match number % 3 {
-        0 => drop((publication, exclusive, subscription, counter)),
-        1 => drop((subscription, counter, publication, exclusive)),
-        _ => drop((counter, exclusive, subscription, publication)),
+        0 => drop((publication, exclusive, image, counter)),
+        1 => drop((image, counter, publication, exclusive)),
+        _ => drop((counter, exclusive, image, publication)),
     }
 }
 
@@ -45,19 +64,32 @@ fn memory_counts() -> bool {
 }
 
 fn cycles(warm_up: i32, count: i32) {
-    let rig = Rig::new();
-    let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT).use_conductor_agent_invoker(true);
+    // Nothing dies here, however little of the machine is left for this.
+    let rig = Rig::with(|driver| {
+        driver.client_liveness_timeout(LONG).publication_unblock_timeout(2 * LONG).driver_timeout(LONG)
+    });
+    let ports = PortBlock::reserve().unwrap();
+    let destination = format!("aeron:udp?endpoint=127.0.0.1:{}", ports.port(0));
+    let context = Context::new().dir(&rig.dir).driver_timeout(LONG).use_conductor_agent_invoker(true);
     let aeron = Aeron::connect(context).unwrap();
+    let to_several = aeron.add_publication("aeron:udp?control-mode=manual", STREAM).unwrap();
     let settled = |what: &str| {
         until(what, || {
             aeron.do_work().unwrap();
-            [TYPE, PUBLISHER_LIMIT, SUBSCRIPTION_POSITION].iter().all(|type_id| rig.count(*type_id) == 0)
+            [(TYPE, 0), (PUBLISHER_LIMIT, 1), (SUBSCRIPTION_POSITION, 0)].iter().all(|(id, n)| rig.count(*id) == *n)
         });
     };
-    (0..warm_up).for_each(|number| cycle(&aeron, number));
+    let cycle = |number| cycle(&aeron, &to_several, &destination, number);
+    (0..warm_up).for_each(cycle);
     settled("the driver to have removed all before the measurement");
     let (memory, files) = footprint();
-    (0..count).for_each(|number| cycle(&aeron, number));
+    let start = Instant::now();
+    for number in 1..=count {
+        cycle(number);
+        if number % 50_000 == 0 {
+            println!("{number} cycles in {:?}: {:?} KiB and files", start.elapsed(), footprint());
+        }
+    }
     settled("the driver to have removed all");
     let (memory_after, files_after) = footprint();
     assert!(files_after <= files, "{files} files before, {files_after} after");

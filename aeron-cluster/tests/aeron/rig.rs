@@ -20,9 +20,14 @@ pub struct Rig {
 
 impl Rig {
     pub fn new() -> Rig {
+        Rig::with(|driver| driver)
+    }
+
+    /// A driver with other settings.
+    pub fn with(settings: impl FnOnce(DriverContext) -> DriverContext) -> Rig {
         let memory = WorkDir::new().unwrap();
         let dir = memory.path().join("aeron");
-        let driver = MediaDriver::launch(driver_context(&dir)).unwrap();
+        let driver = MediaDriver::launch(settings(driver_context(&dir))).unwrap();
         Rig { aeron: client(&dir), driver: Some(driver), dir, _memory: memory }
     }
 

@@ -1,0 +1,188 @@
+//! The driver's settings, as C has them.
+
+use std::ffi::{CString, c_int, c_void};
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::ptr::NonNull;
+use std::sync::Mutex;
+
+use aeron_sys as sys;
+
+use crate::Result;
+use crate::aeron::{ConductorIdleStrategy, check, last_error, native_dir};
+
+/// The settings of a [`MediaDriver`](super::MediaDriver). Mirrors `io.aeron.driver.MediaDriver.Context` and `aeron_driver_context_t`.
+///
+/// What is not set here takes the C driver's default, which reads the C driver's environment variables (`AERON_DIR`,
+/// `AERON_THREADING_MODE`, `AERON_TERM_BUFFER_LENGTH` and so on). What has no method here is set by its environment variable, or through
+/// [`as_ptr`](Self::as_ptr). A value that the driver refuses is reported by [`MediaDriver::launch`](super::MediaDriver::launch).
+pub struct DriverContext {
+    native: Result<NativeContext>,
+}
+
+/// Which receivers a publication to several waits for. Mirrors `aeron_flow_control_strategy_supplier_by_name`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MulticastFlowControl {
+    /// For none: as fast as the fastest.
+    Max,
+    /// For all: as fast as the slowest.
+    Min,
+    /// For all that have the [group tag](DriverContext::flow_control_group_tag).
+    Tagged,
+}
+
+type TerminationHandler = Mutex<Box<dyn FnMut(&[u8]) + Send>>;
+
+impl DriverContext {
+    /// Settings with the C driver's defaults.
+    pub fn new() -> Self {
+        DriverContext { native: NativeContext::new() }
+    }
+
+    /// The driver's directory, created if missing. Default: `AERON_DIR`, else the platform's default.
+    #[must_use]
+    pub fn dir(self, dir: impl AsRef<Path>) -> Self {
+        match native_dir(dir.as_ref()) {
+            // SAFETY: the context is live and C copies the string.
+            Ok(text) => self.set("dir", |raw| unsafe { sys::aeron_driver_context_set_dir(raw, text.as_ptr()) }),
+            Err(error) => DriverContext { native: self.native.and(Err(error)) },
+        }
+    }
+
+    /// Which receivers a multicast publication, or one with destinations, waits for, if its channel does not say. Default: the fastest.
+    #[must_use]
+    pub fn multicast_flow_control(self, strategy: MulticastFlowControl) -> Self {
+        let name = match strategy {
+            MulticastFlowControl::Max => c"multicast_max",
+            MulticastFlowControl::Min => c"multicast_min",
+            MulticastFlowControl::Tagged => c"multicast_tagged",
+        };
+        // SAFETY: the name is a string, and what C finds for it a function of its own.
+        self.set("multicast_flow_control", |raw| unsafe {
+            let supplier = sys::aeron_flow_control_strategy_supplier_by_name(name.as_ptr());
+            sys::aeron_driver_context_set_multicast_flowcontrol_supplier(raw, supplier)
+        })
+    }
+
+    /// What to do when somebody asks the driver to end ([`request_driver_termination`](crate::aeron::request_driver_termination)): it
+    /// is given the token that came with the request, and may tell the program to close the driver. The driver itself goes on.
+    /// Default: nothing.
+    ///
+    /// Called where the driver's conductor works; a panic in it is caught and logged. Mirrors `terminationValidator` and
+    /// `terminationHook`.
+    #[must_use]
+    pub fn on_termination_request(self, handler: impl FnMut(&[u8]) + Send + 'static) -> Self {
+        let native = self.native.map(|mut native| {
+            native.on_termination_request = Some(Box::new(Mutex::new(Box::new(handler))));
+            native
+        });
+        let context = DriverContext { native };
+        let state = context.native.as_ref().ok().and_then(|native| native.on_termination_request.as_deref());
+        let state = state.map_or(std::ptr::null_mut(), |handler| std::ptr::from_ref(handler).cast_mut().cast());
+        // SAFETY: the context is live, and keeps the handler where it is until the driver has ended.
+        context.set("on_termination_request", |raw| unsafe {
+            sys::aeron_driver_context_set_driver_termination_validator(raw, Some(on_termination_request), state)
+        })
+    }
+
+    /// The C context, for settings that have no method here; null after a setting was refused. It lives as long as this value, and C
+    /// keeps pointers to some of the strings that it is given.
+    pub fn as_ptr(&self) -> *mut sys::aeron_driver_context_t {
+        self.native.as_ref().map_or(std::ptr::null_mut(), NativeContext::ptr)
+    }
+
+    pub(super) fn into_native(self) -> Result<NativeContext> {
+        self.native
+    }
+
+    pub(super) fn set(self, name: &str, call: impl FnOnce(*mut sys::aeron_driver_context_t) -> c_int) -> Self {
+        let native = self.native.and_then(|native| {
+            check(call(native.ptr()), format_args!("cannot set the driver's {name}"))?;
+            Ok(native)
+        });
+        DriverContext { native }
+    }
+
+    /// How a thread of the driver passes the time without work: what C makes the strategy of, then its name.
+    pub(super) fn set_idle(self, name: &str, strategy: ConductorIdleStrategy, set: [IdleSetter; 2]) -> Self {
+        // Made of a number: there is no NUL in it.
+        let args = strategy.args().and_then(|args| CString::new(args).ok());
+        let args = args.as_ref().map_or(std::ptr::null(), |args| args.as_ptr());
+        // SAFETY: the context is live; C copies both, and looks the name up in a table that has it.
+        self.set(name, |raw| unsafe { set[0](raw, args) })
+            .set(name, |raw| unsafe { set[1](raw, strategy.name().as_ptr()) })
+    }
+}
+
+pub(super) type IdleSetter = unsafe extern "C" fn(*mut sys::aeron_driver_context_t, *const std::ffi::c_char) -> c_int;
+
+impl Default for DriverContext {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for DriverContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused = self.native.as_ref().err();
+        f.debug_struct("DriverContext").field("refused", &refused).finish_non_exhaustive()
+    }
+}
+
+/// # Safety
+///
+/// For C to call in the driver's conductor, with the handler of its context and a token of the given length.
+unsafe extern "C" fn on_termination_request(state: *mut c_void, token: *mut u8, length: i32) -> bool {
+    // SAFETY: by this function's contract.
+    let handler = unsafe { &*state.cast::<TerminationHandler>() };
+    let length = if token.is_null() { 0 } else { usize::try_from(length).unwrap_or(0) };
+    // SAFETY: by this function's contract; C reads no length from a token that is not there.
+    let token = if length == 0 { &[] } else { unsafe { std::slice::from_raw_parts(token, length) } };
+    let call = || (handler.lock().unwrap_or_else(std::sync::PoisonError::into_inner))(token);
+    if catch_unwind(AssertUnwindSafe(call)).is_err() {
+        tracing::error!("a handler panicked in the media driver's conductor; the driver goes on");
+    }
+    true
+}
+
+/// An `aeron_driver_context_t`, closed when dropped, and what it points to.
+pub(super) struct NativeContext {
+    raw: NonNull<sys::aeron_driver_context_t>,
+    on_termination_request: Option<Box<TerminationHandler>>,
+}
+
+// SAFETY: a context is plain memory with no ties to a thread, and this owns it.
+unsafe impl Send for NativeContext {}
+
+impl NativeContext {
+    fn new() -> Result<Self> {
+        let doing = "cannot create a media driver context";
+        let mut raw = std::ptr::null_mut();
+        // SAFETY: aeron_driver_context_init (aeronmd.h) allocates a context into the out pointer.
+        check(unsafe { sys::aeron_driver_context_init(&mut raw) }, doing)?;
+        let raw = NonNull::new(raw).ok_or_else(|| last_error(doing))?;
+        Ok(NativeContext { raw, on_termination_request: None })
+    }
+
+    pub(super) fn ptr(&self) -> *mut sys::aeron_driver_context_t {
+        self.raw.as_ptr()
+    }
+
+    /// Closes it, which deletes the driver's directory if it is to be deleted.
+    pub(super) fn close(self, doing: &str) -> Result<()> {
+        let mut context = ManuallyDrop::new(self);
+        // SAFETY: no driver uses it any more: `shut_down` closed it before; and it is not dropped.
+        let closed = check(unsafe { sys::aeron_driver_context_close(context.ptr()) }, doing);
+        context.on_termination_request = None;
+        closed.map(|_| ())
+    }
+}
+
+impl Drop for NativeContext {
+    fn drop(&mut self) {
+        // SAFETY: no driver uses it: none was made.
+        unsafe { sys::aeron_driver_context_close(self.ptr()) };
+    }
+}

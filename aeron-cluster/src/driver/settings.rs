@@ -1,0 +1,211 @@
+//! The settings that C has a type for: a method each.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use aeron_sys as sys;
+
+use super::ThreadingMode;
+use super::context::DriverContext;
+use crate::aeron::ConductorIdleStrategy;
+
+/// A setter for each setting.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident($value:ident: $type:ty) => $native:ident($($converted:expr),+);)*) => {
+        impl DriverContext {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(self, $value: $type) -> Self {
+                    // SAFETY: the context is live, and the value a number that C copies (aeronmd.h).
+                    self.set(stringify!($name), |raw| unsafe { sys::$native(raw, $($converted),+) })
+                }
+            )*
+        }
+    };
+}
+
+/// A setter for the idle strategy of each thread.
+macro_rules! idle_strategies {
+    ($($(#[$doc:meta])* $name:ident => $args:ident, $native:ident;)*) => {
+        impl DriverContext {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(self, strategy: ConductorIdleStrategy) -> Self {
+                    self.set_idle(stringify!($name), strategy, [sys::$args, sys::$native])
+                }
+            )*
+        }
+    };
+}
+
+// Threads, directory and files.
+settings! {
+    /// How the driver divides its work among threads. Default: dedicated.
+    threading_mode(mode: ThreadingMode) => aeron_driver_context_set_threading_mode(mode.native());
+    /// Whether a directory that a dead driver left is deleted first. One that a living driver uses is deleted too, so make
+    /// sure that it is yours. Default: false.
+    dir_delete_on_start(delete: bool) => aeron_driver_context_set_dir_delete_on_start(delete);
+    /// Whether the directory is deleted when the driver ends. Default: false.
+    dir_delete_on_shutdown(delete: bool) => aeron_driver_context_set_dir_delete_on_shutdown(delete);
+    /// Whether an existing directory is mentioned on standard error. Default: false.
+    dir_warn_if_exists(warn: bool) => aeron_driver_context_set_dir_warn_if_exists(warn);
+    /// Whether the driver prints its settings on standard output when it starts. Default: false.
+    print_configuration(print: bool) => aeron_driver_context_set_print_configuration(print);
+    /// Whether the driver looks for enough storage before it allocates. Default: true.
+    perform_storage_checks(check: bool) => aeron_driver_context_set_perform_storage_checks(check);
+    /// From how many bytes of storage on the driver warns that it runs short. Default: 160 MiB.
+    low_file_store_warning_threshold(length: u64) => aeron_driver_context_set_low_file_store_warning_threshold(length);
+    /// The page size in bytes to which files are rounded up. Default: 4 KiB.
+    file_page_size(size: usize) => aeron_driver_context_set_file_page_size(size);
+    /// The length in bytes of the queue of commands from clients, at least 1 MiB and 768 bytes: a power of two and the trailer of 768.
+    /// Default: that.
+    to_conductor_buffer_length(length: usize) => aeron_driver_context_set_to_conductor_buffer_length(length);
+    /// The length in bytes of the broadcast to clients, at least 1 MiB and 128 bytes: a power of two and the trailer of 128. Default:
+    /// that.
+    to_clients_buffer_length(length: usize) => aeron_driver_context_set_to_clients_buffer_length(length);
+    /// The length in bytes of the values of counters, 128 each. Default: 8 MiB.
+    counters_values_buffer_length(length: usize) => aeron_driver_context_set_counters_buffer_length(length);
+    /// The length in bytes of the error log. Default: 4 MiB, which is also the least.
+    error_buffer_length(length: usize) => aeron_driver_context_set_error_buffer_length(length);
+    /// The length in bytes of the loss report. Default: 1 MiB.
+    loss_report_buffer_length(length: usize) => aeron_driver_context_set_loss_report_buffer_length(length);
+    /// How often the conductor looks at its timeouts. Default: 1 s.
+    timer_interval(interval: Duration) => aeron_driver_context_set_timer_interval_ns(nanos(interval));
+    /// How long a freed counter is not used again. Default: 1 s.
+    counters_free_to_reuse_timeout(timeout: Duration) =>
+        aeron_driver_context_set_counters_free_to_reuse_timeout_ns(nanos(timeout));
+    /// After how long without a sign of life another driver found in the directory counts as dead. Default: 10 s.
+    driver_timeout(timeout: Duration) =>
+        aeron_driver_context_set_driver_timeout_ms(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+    /// How long a client may show no sign of life. Default: 10 s.
+    client_liveness_timeout(timeout: Duration) => aeron_driver_context_set_client_liveness_timeout_ns(nanos(timeout));
+    /// How many log buffers the conductor frees at most before it looks at other work. Default: 1.
+    resource_free_limit(limit: u32) => aeron_driver_context_set_resource_free_limit(limit);
+}
+
+// Publications.
+settings! {
+    /// The length in bytes of a term of a network publication, a power of two from 64 KiB to 1 GiB. Default: 16 MiB.
+    term_buffer_length(length: usize) => aeron_driver_context_set_term_buffer_length(length);
+    /// The length in bytes of a term of an IPC publication. Default: 64 MiB.
+    ipc_term_buffer_length(length: usize) => aeron_driver_context_set_ipc_term_buffer_length(length);
+    /// Whether term buffers take their place on the disk or in memory only as they are written. Default: true.
+    term_buffer_sparse_file(sparse: bool) => aeron_driver_context_set_term_buffer_sparse_file(sparse);
+    /// The longest frame of a network publication in bytes, its header included: a multiple of 32 up to 65,504. Default: 1,408.
+    mtu_length(length: usize) => aeron_driver_context_set_mtu_length(length);
+    /// The longest frame of an IPC publication. Otherwise as [`mtu_length`](Self::mtu_length).
+    ipc_mtu_length(length: usize) => aeron_driver_context_set_ipc_mtu_length(length);
+    /// How far a network publication may be ahead of its slowest subscriber, in bytes; 0 for half a term. Default: 0.
+    publication_term_window_length(length: usize) => aeron_driver_context_set_publication_term_window_length(length);
+    /// How far an IPC publication may be ahead of its slowest subscriber, in bytes; 0 for half a term. Default: 0.
+    ipc_publication_term_window_length(length: usize) =>
+        aeron_driver_context_set_ipc_publication_term_window_length(length);
+    /// Whether a spy subscription counts as a connected subscriber of a network publication. Default: false.
+    spies_simulate_connection(simulate: bool) => aeron_driver_context_set_spies_simulate_connection(simulate);
+    /// How long a publication stays connected without a subscriber's sign of life. Default: 5 s.
+    publication_connection_timeout(timeout: Duration) =>
+        aeron_driver_context_set_publication_connection_timeout_ns(nanos(timeout));
+    /// After how long a claim that was never committed is unblocked; longer than the client liveness timeout. Default: 15 s.
+    publication_unblock_timeout(timeout: Duration) =>
+        aeron_driver_context_set_publication_unblock_timeout_ns(nanos(timeout));
+    /// How long a closed publication lingers for those that lag behind. Default: 5 s.
+    publication_linger_timeout(timeout: Duration) =>
+        aeron_driver_context_set_publication_linger_timeout_ns(nanos(timeout));
+    /// The lowest of the session ids that the driver never chooses by itself. Default: -1.
+    publication_reserved_session_id_low(id: i32) => aeron_driver_context_set_publication_reserved_session_id_low(id);
+    /// The highest of the session ids that the driver never chooses by itself. Default: 1,000.
+    publication_reserved_session_id_high(id: i32) => aeron_driver_context_set_publication_reserved_session_id_high(id);
+    /// How long a publication waits before it sends again what a receiver misses. Default: 0.
+    retransmit_unicast_delay(delay: Duration) => aeron_driver_context_set_retransmit_unicast_delay_ns(nanos(delay));
+    /// How long it takes no notice of others that miss the same. Default: 10 ms.
+    retransmit_unicast_linger(linger: Duration) => aeron_driver_context_set_retransmit_unicast_linger_ns(nanos(linger));
+    /// How many pieces a publication sends again at a time, at most. Default: 16.
+    max_resend(count: u32) => aeron_driver_context_set_max_resend(count);
+    /// The tag of the receivers that [`Tagged`](super::MulticastFlowControl::Tagged) flow control waits for. Default: -1.
+    flow_control_group_tag(tag: i64) => aeron_driver_context_set_flow_control_group_tag(tag);
+    /// How many of them there must be before the publication is connected. Default: 0.
+    flow_control_group_min_size(count: i32) => aeron_driver_context_set_flow_control_group_min_size(count);
+    /// How long the publication waits for one of them that says nothing. Default: 5 s.
+    flow_control_receiver_timeout(timeout: Duration) =>
+        aeron_driver_context_set_flow_control_receiver_timeout_ns(nanos(timeout));
+}
+
+// Subscriptions.
+settings! {
+    /// How long an image lives without a sign of life from its publication. Default: 10 s.
+    image_liveness_timeout(timeout: Duration) => aeron_driver_context_set_image_liveness_timeout_ns(nanos(timeout));
+    /// How much a receiver takes before it says so again, in bytes; at most the socket's buffer. Default: 128 KiB.
+    initial_window_length(length: usize) => aeron_driver_context_set_rcv_initial_window_length(length);
+    /// How often a receiver tells where it is, at least. Default: 200 ms.
+    status_message_timeout(timeout: Duration) => aeron_driver_context_set_rcv_status_message_timeout_ns(nanos(timeout));
+    /// Whether what is lost is asked for again, where the channel does not say (`reliable`). Default: true.
+    reliable_stream(reliable: bool) => aeron_driver_context_set_reliable_stream(reliable);
+    /// Whether a slow subscriber holds up the others, where the channel does not say (`tether`). Default: true.
+    tether_subscriptions(tether: bool) => aeron_driver_context_set_tether_subscriptions(tether);
+    /// Whether a subscription joins a stream again that it lost, where the channel does not say (`rejoin`). Default: true.
+    rejoin_stream(rejoin: bool) => aeron_driver_context_set_rejoin_stream(rejoin);
+    /// How long a subscriber without a tether may lag behind before it is left there. Default: 5 s.
+    untethered_window_limit_timeout(timeout: Duration) =>
+        aeron_driver_context_set_untethered_window_limit_timeout_ns(nanos(timeout));
+    /// How long such a one may still read what it has. Default: as long as the window limit's time-out.
+    untethered_linger_timeout(timeout: Duration) =>
+        aeron_driver_context_set_untethered_linger_timeout_ns(nanos(timeout));
+    /// How long such a one rests before it joins again. Default: 10 s.
+    untethered_resting_timeout(timeout: Duration) =>
+        aeron_driver_context_set_untethered_resting_timeout_ns(nanos(timeout));
+    /// The tag by which publications know this driver's receivers. Default: none.
+    receiver_group_tag(tag: Option<i64>) =>
+        aeron_driver_context_set_receiver_group_tag(tag.is_some(), tag.unwrap_or(-1));
+    /// How long a receiver waits before it asks for what it misses of a stream that others do not receive. Default: 1 µs.
+    nak_unicast_delay(delay: Duration) => aeron_driver_context_set_nak_unicast_delay_ns(nanos(delay));
+    /// How many receivers of a multicast stream there are, as far as one guesses: asking for what is missing is spread among them.
+    /// Default: 10.
+    nak_multicast_group_size(count: usize) => aeron_driver_context_set_nak_multicast_group_size(count);
+    /// How long a receiver of a multicast stream waits at most before it asks for what it misses. Default: 10 ms.
+    nak_multicast_max_backoff(backoff: Duration) => aeron_driver_context_set_nak_multicast_max_backoff_ns(nanos(backoff));
+    /// How many sessions a subscription may have on a stream. Default: no limit.
+    stream_session_limit(limit: i32) => aeron_driver_context_set_stream_session_limit(limit);
+}
+
+// The network.
+settings! {
+    /// The length in bytes of a socket's receive buffer; 0 for what the system gives. Default: 128 KiB.
+    socket_rcvbuf_length(length: usize) => aeron_driver_context_set_socket_so_rcvbuf(length);
+    /// The length in bytes of a socket's send buffer; 0 for what the system gives. Default: 0.
+    socket_sndbuf_length(length: usize) => aeron_driver_context_set_socket_so_sndbuf(length);
+    /// How many networks a multicast may pass; 0 for what the system says. Default: 0.
+    socket_multicast_ttl(ttl: u8) => aeron_driver_context_set_socket_multicast_ttl(ttl);
+    /// How often names are looked up again of those who do not answer. Default: 1 s.
+    re_resolution_check_interval(interval: Duration) =>
+        aeron_driver_context_set_re_resolution_check_interval_ns(nanos(interval));
+    /// The ports that publications send from whose channel asks for any (port 0). Default: those of the system.
+    sender_wildcard_ports(ports: RangeInclusive<u16>) =>
+        aeron_driver_context_set_sender_wildcard_port_range(*ports.start(), *ports.end());
+    /// The ports that subscriptions receive at whose channel asks for any (port 0). Default: those of the system.
+    receiver_wildcard_ports(ports: RangeInclusive<u16>) =>
+        aeron_driver_context_set_receiver_wildcard_port_range(*ports.start(), *ports.end());
+}
+
+idle_strategies! {
+    /// How the conductor's thread passes the time without work. Default: backoff.
+    conductor_idle_strategy => aeron_driver_context_set_conductor_idle_strategy_init_args,
+        aeron_driver_context_set_conductor_idle_strategy;
+    /// How the sender's thread passes the time without work. Default: backoff.
+    sender_idle_strategy => aeron_driver_context_set_sender_idle_strategy_init_args,
+        aeron_driver_context_set_sender_idle_strategy;
+    /// How the receiver's thread passes the time without work. Default: backoff.
+    receiver_idle_strategy => aeron_driver_context_set_receiver_idle_strategy_init_args,
+        aeron_driver_context_set_receiver_idle_strategy;
+    /// How the thread of sender and receiver passes the time without work. Default: backoff.
+    shared_network_idle_strategy => aeron_driver_context_set_sharednetwork_idle_strategy_init_args,
+        aeron_driver_context_set_sharednetwork_idle_strategy;
+    /// How the only thread of a driver passes the time without work. Default: backoff.
+    shared_idle_strategy => aeron_driver_context_set_shared_idle_strategy_init_args,
+        aeron_driver_context_set_shared_idle_strategy;
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
