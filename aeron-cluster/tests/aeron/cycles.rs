@@ -1,8 +1,9 @@
 //! Adding and closing again and again: memory, counters and file descriptors stay as they were.
 
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use aeron_cluster::aeron::{Aeron, Context, ImageHandlers, Publication};
+use aeron_cluster::aeron::{Aeron, Context, ExclusivePublication, ImageHandlers};
 use aeron_cluster::testing::PortBlock;
 
 use crate::rig::{Rig, awaited, client, until};
@@ -15,7 +16,7 @@ const SUBSCRIPTION_POSITION: i32 = 4;
 const LONG: Duration = Duration::from_secs(120);
 
 /// One of each, added and closed; `to_several` gains and loses a destination.
-fn cycle(aeron: &Aeron, to_several: &Publication, destination: &str, number: i32) {
+fn cycle(aeron: &Aeron, to_several: &ExclusivePublication, destination: &str, number: i32) {
     // Streams take turns, so that what lingers in the driver is not met again.
     let stream = STREAM + number % 50;
     let publication = aeron.add_publication("aeron:ipc", stream).unwrap();
@@ -63,33 +64,53 @@ fn memory_counts() -> bool {
     std::env::var_os("ASAN_OPTIONS").is_none()
 }
 
-fn cycles(warm_up: i32, count: i32) {
+fn cycles(warm_up: i32, count: i32, clients: i32) {
     // Nothing dies here, however little of the machine is left for this.
     let rig = Rig::with(|driver| {
         driver.client_liveness_timeout(LONG).publication_unblock_timeout(2 * LONG).driver_timeout(LONG)
     });
     let ports = PortBlock::reserve().unwrap();
     let destination = format!("aeron:udp?endpoint=127.0.0.1:{}", ports.port(0));
-    let context = Context::new().dir(&rig.dir).driver_timeout(LONG).use_conductor_agent_invoker(true);
-    let aeron = Aeron::connect(context).unwrap();
-    let to_several = aeron.add_publication("aeron:udp?control-mode=manual", STREAM).unwrap();
+    let (clients, mut to_several): (Vec<_>, Vec<_>) = (0..clients)
+        .map(|_| {
+            let context = Context::new().dir(&rig.dir).driver_timeout(LONG).use_conductor_agent_invoker(true);
+            let aeron = Aeron::connect(context).unwrap();
+            let to_several = aeron.add_exclusive_publication("aeron:udp?control-mode=manual", STREAM).unwrap();
+            (aeron, to_several)
+        })
+        .unzip();
     let settled = |what: &str| {
         until(what, || {
-            aeron.do_work().unwrap();
-            [(TYPE, 0), (PUBLISHER_LIMIT, 1), (SUBSCRIPTION_POSITION, 0)].iter().all(|(id, n)| rig.count(*id) == *n)
+            clients.iter().for_each(|aeron| drop(aeron.do_work().unwrap()));
+            let left = [(TYPE, 0), (PUBLISHER_LIMIT, clients.len()), (SUBSCRIPTION_POSITION, 0)];
+            left.iter().all(|(type_id, count)| rig.count(*type_id) == *count)
         });
     };
-    let cycle = |number| cycle(&aeron, &to_several, &destination, number);
-    (0..warm_up).for_each(cycle);
+    let mut run = |count: i32| {
+        let (next, start) = (AtomicI32::new(0), Instant::now());
+        let work = |aeron: &Aeron, to_several: &ExclusivePublication| {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return;
+                }
+                cycle(aeron, to_several, &destination, number);
+                if number % 50_000 == 49_999 {
+                    println!("{} cycles in {:?}: {:?} KiB and files", number + 1, start.elapsed(), footprint());
+                }
+            }
+        };
+        let work = &work;
+        std::thread::scope(|scope| {
+            for (aeron, to_several) in clients.iter().zip(&mut to_several) {
+                scope.spawn(move || work(aeron, to_several));
+            }
+        });
+    };
+    run(warm_up);
     settled("the driver to have removed all before the measurement");
     let (memory, files) = footprint();
-    let start = Instant::now();
-    for number in 1..=count {
-        cycle(number);
-        if number % 50_000 == 0 {
-            println!("{number} cycles in {:?}: {:?} KiB and files", start.elapsed(), footprint());
-        }
-    }
+    run(count);
     settled("the driver to have removed all");
     let (memory_after, files_after) = footprint();
     assert!(files_after <= files, "{files} files before, {files_after} after");
@@ -101,14 +122,14 @@ fn cycles(warm_up: i32, count: i32) {
 
 #[test]
 fn cycles_of_adding_and_closing_leave_nothing() {
-    cycles(200, 600);
+    cycles(200, 600, 1);
 }
 
 /// `cargo test --package aeron-cluster --features testing --release --test aeron -- --ignored --nocapture a_million`
 #[test]
 #[ignore = "takes long"]
 fn a_million_cycles_of_adding_and_closing_leave_nothing() {
-    cycles(10_000, 1_000_000);
+    cycles(10_000, 1_000_000, 8);
 }
 
 #[test]
