@@ -81,7 +81,9 @@ fn cycles(warm_up: i32, count: i32, clients: i32) {
         .unzip();
     let settled = |what: &str| {
         until(what, || {
-            clients.iter().for_each(|aeron| drop(aeron.do_work().unwrap()));
+            for aeron in &clients {
+                aeron.do_work().unwrap();
+            }
             let left = [(TYPE, 0), (PUBLISHER_LIMIT, clients.len()), (SUBSCRIPTION_POSITION, 0)];
             left.iter().all(|(type_id, count)| rig.count(*type_id) == *count)
         });
