@@ -157,10 +157,11 @@ impl<T> AsyncAdd<T> {
         let mut raw = std::ptr::null_mut();
         // SAFETY: the client is live as long as `client`.
         if unsafe { registration.start(&mut raw, client.ptr()) } < 0 {
-            let error = last_error(format!("cannot add {name}"));
+            let doing = format!("cannot add {name}");
+            let error = last_error(&doing);
             // SAFETY: C refused it, and keeps nothing of it.
             unsafe { notify.call() };
-            return Err(if client.is_closed() { closed(client, &name) } else { error });
+            return Err(if client.is_closed() { closed(client, doing) } else { error });
         }
         // SAFETY: it was started and had no answer yet.
         let registration_id = unsafe { R::registration_id(raw) };
@@ -198,7 +199,7 @@ impl<T> AsyncAdd<T> {
                 self.registering = None;
                 answer.map(Some)
             }
-            None if self.client.is_closed() => Err(closed(&self.client, &self.name)),
+            None if self.client.is_closed() => Err(closed(&self.client, format_args!("cannot add {}", self.name))),
             None => Ok(None),
         }
     }
@@ -256,9 +257,10 @@ unsafe fn settle_as<R: Registration>(registering: *mut Registering) -> bool {
     result != 0
 }
 
-fn closed(client: &ClientInner, name: &str) -> Error {
+/// The error of a client that has ended, with the reason.
+pub(super) fn closed(client: &ClientInner, doing: impl std::fmt::Display) -> Error {
     let why = client.callbacks.last_error().map_or_else(String::new, |error| format!(": {error}"));
-    Error::new(ErrorKind::Closed, format!("cannot add {name}, the Aeron client is closed{why}"))
+    Error::new(ErrorKind::Closed, format!("{doing}, the Aeron client is closed{why}"))
 }
 
 impl<T> Drop for AsyncAdd<T> {

@@ -92,7 +92,8 @@ params! {
     rejoin(rejoin: bool) = "rejoin", rejoin.to_string();
     /// Whether a spy counts as a receiver.
     spies_simulate_connection(simulate: bool) = "ssc", simulate.to_string();
-    /// For the response to which request a publication is: the correlation id of an image, or `prototype`.
+    /// What belongs together of a request and its response: who asks gives its publication the registration id of the subscription that
+    /// is to have the response, and who answers the correlation id of the request's image, or `prototype`.
     response_correlation_id(id: &str) = "response-correlation-id", id;
     /// How long a slow subscriber that holds up nobody keeps its place in the flow control.
     untethered_window_limit_timeout(timeout: Duration) = "untethered-window-limit-timeout", nanos(timeout);

@@ -24,7 +24,7 @@ const MAX_DRIVER_TIMEOUT_MS: u64 = i64::MAX as u64 / 2 / 1_000_000;
 /// The settings of an [`Aeron`] client. Mirrors `io.aeron.Aeron.Context` and `aeron_context_t`.
 ///
 /// What is not set here takes the C client's default, which reads the C client's environment variables (`AERON_DIR`,
-/// `AERON_DRIVER_TIMEOUT`, `AERON_CLIENT_NAME`).
+/// `AERON_DRIVER_TIMEOUT` in milliseconds, `AERON_CLIENT_NAME`).
 #[derive(Default)]
 pub struct Context {
     dir: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aeron_sys as sys;
 
-use super::async_add::{Orphan, Patience, Registering};
+use super::async_add::{Orphan, Patience, Registering, closed};
 use super::channel_uri::native_channel;
 use super::exclusive_publication::ExclusivePublication;
 use super::handle::{ClientInner, KeptOpen};
@@ -75,9 +75,7 @@ impl AsyncDestination {
         };
         // SAFETY: it had no answer yet: it would be None. The poll functions of all kinds of destinations are one.
         match unsafe { sys::aeron_publication_async_destination_poll(registering.as_ptr()) } {
-            0 if self.client.is_closed() => {
-                Err(Error::new(ErrorKind::Closed, format!("cannot {}, the Aeron client is closed", self.name)))
-            }
+            0 if self.client.is_closed() => Err(closed(&self.client, format_args!("cannot {}", self.name))),
             0 => Ok(false),
             result => {
                 self.registering = None;

@@ -216,6 +216,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_forgotten_of_one_session_is_not_missed_by_another() {
+        let mut assembler = FragmentAssembler::new();
+        for session in [1, 2, 3] {
+            assert_eq!(take(&mut assembler, frame(session, 0x80, 0, b"a"), b"a", Action::Continue), None);
+        }
+        assembler.free_session(1);
+        assert_eq!(assembler.sessions.len(), 2, "its memory is given back");
+        assert_eq!(take(&mut assembler, frame(1, 0x40, 64, b"b"), b"b", Action::Continue), None);
+        let message = take(&mut assembler, frame(2, 0x40, 64, b"b"), b"b", Action::Continue);
+        assert_eq!(message.map(|m| m.0), Some(b"ab".to_vec()));
+        assembler.clear();
+        assert!(assembler.sessions.is_empty());
+        assert_eq!(take(&mut assembler, frame(3, 0x40, 64, b"b"), b"b", Action::Continue), None);
+    }
+
+    #[test]
     fn a_gap_is_seen_before_it_drops_the_message() {
         let mut builder = MessageBuilder::default();
         assert!(builder.has_gap_before(&frame(1, 0x40, 64, b"b").values()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aeron_sys as sys;
 
-use super::async_add::{Orphan, Patience, Registering};
+use super::async_add::{Orphan, Patience, Registering, closed};
 use super::handle::ClientInner;
 use super::native_error::last_error;
 use crate::error::{Error, ErrorKind, Result};
@@ -48,9 +48,7 @@ impl AsyncSessionId {
         let mut id = 0;
         // SAFETY: it had no answer yet: it would be None. C writes the id if the result is positive.
         match unsafe { sys::aeron_async_next_session_id_poll(&mut id, registering.as_ptr()) } {
-            0 if self.client.is_closed() => {
-                Err(Error::new(ErrorKind::Closed, format!("cannot get {}, the Aeron client is closed", self.name)))
-            }
+            0 if self.client.is_closed() => Err(closed(&self.client, format_args!("cannot get {}", self.name))),
             0 => Ok(None),
             result => {
                 self.registering = None;

@@ -1,6 +1,6 @@
 //! Logs taken and sent as they are, frame by frame.
 
-use aeron_cluster::aeron::{Block, OfferError, Subscription};
+use aeron_cluster::aeron::{Block, ExclusivePublication, OfferError, Subscription};
 
 use crate::rig::{Rig, awaited, image_of, receive, until};
 
@@ -70,6 +70,51 @@ fn a_stream_goes_on_as_another_with_its_frames() {
     assert_eq!(copy.offer_block(bytes), Err(OfferError::InvalidArgument), "it is behind the stream now");
     assert_eq!((receive(&mut subscription), receive(&mut subscription)), (b"one".to_vec(), b"two".to_vec()));
     assert_eq!(block.bytes()[32..35], *b"one");
+}
+
+/// A block of one frame that fills `length` bytes, at `offset` of a publication's current term.
+fn block_of(publication: &ExclusivePublication, term_id: i32, offset: usize, length: usize) -> Vec<i64> {
+    const UNFRAGMENTED_DATA: i32 = 0x0001_C000;
+    let mut words = vec![0i64; length / 8];
+    let header = [length as i32, UNFRAGMENTED_DATA, offset as i32, publication.session_id(), STREAM, term_id, 0, 0];
+    for (word, pair) in words.iter_mut().zip(header.chunks(2)) {
+        let bytes = [pair[0].to_ne_bytes(), pair[1].to_ne_bytes()].concat();
+        *word = i64::from_ne_bytes(bytes.try_into().unwrap());
+    }
+    words
+}
+
+fn bytes_of(words: &[i64]) -> &[u8] {
+    // SAFETY: integers are bytes.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
+}
+
+#[test]
+fn a_block_goes_into_the_current_term_or_not_at_all() {
+    const TERM: usize = 64 * 1024;
+    let mut rig = Rig::new();
+    let mut exclusive = rig.aeron.add_exclusive_publication("aeron:ipc", STREAM).unwrap();
+    let term = exclusive.initial_term_id();
+    let small = |exclusive: &ExclusivePublication, term, offset| block_of(exclusive, term, offset, 64);
+    let first = small(&exclusive, term, 0);
+    assert_eq!(exclusive.offer_block(bytes_of(&first)), Err(OfferError::NotConnected));
+    let mut image = image_of(rig.aeron.add_subscription("aeron:ipc", STREAM).unwrap(), exclusive.session_id());
+    until("the subscriber", || exclusive.is_connected());
+
+    // As much as a term has, at once; nobody has read anything of it, and no more is taken.
+    let whole = block_of(&exclusive, term, 0, TERM);
+    until("room", || exclusive.available_window().is_ok_and(|window| window > 0));
+    assert_eq!(exclusive.offer_block(bytes_of(&whole)), Ok(TERM as i64));
+    let next = small(&exclusive, term.wrapping_add(1), 0);
+    assert_eq!(exclusive.offer_block(bytes_of(&next)), Err(OfferError::BackPressured));
+    assert_eq!(awaited("the block", || image.block_poll(TERM, |_| {}).ok().filter(|length| *length > 0)), TERM);
+    until("room", || exclusive.offer_block(bytes_of(&next)) == Ok(TERM as i64 + 64));
+
+    let long = block_of(&exclusive, term.wrapping_add(1), 64, TERM);
+    assert_eq!(exclusive.offer_block(bytes_of(&long)), Err(OfferError::InvalidArgument), "longer than the rest");
+    rig.kill_driver();
+    until("the client to notice", || rig.aeron.is_closed());
+    assert_eq!(exclusive.offer_block(bytes_of(&next)), Err(OfferError::Closed));
 }
 
 #[test]

@@ -13,6 +13,8 @@ const TYPE: i32 = 1021;
 /// Of publications, and of subscribers that are connected to them.
 const PUBLISHER_LIMIT: i32 = 1;
 const SUBSCRIPTION_POSITION: i32 = 4;
+/// Behind the broadcast to clients (`AERON_BROADCAST_BUFFER_TRAILER_LENGTH`).
+const BROADCAST_TRAILER: usize = 128;
 const LONG: Duration = Duration::from_secs(120);
 
 /// One of each, added and closed; `to_several` gains and loses a destination.
@@ -65,9 +67,13 @@ fn memory_counts() -> bool {
 }
 
 fn cycles(warm_up: i32, count: i32, clients: i32) {
-    // Nothing dies here, however little of the machine is left for this.
+    // Nothing dies here, however little of the machine is left for this; nor does a client that is slow to hear what the driver says.
     let rig = Rig::with(|driver| {
-        driver.client_liveness_timeout(LONG).publication_unblock_timeout(2 * LONG).driver_timeout(LONG)
+        driver
+            .client_liveness_timeout(LONG)
+            .publication_unblock_timeout(2 * LONG)
+            .driver_timeout(LONG)
+            .to_clients_buffer_length((64 << 20) + BROADCAST_TRAILER)
     });
     let ports = PortBlock::reserve().unwrap();
     let destination = format!("aeron:udp?endpoint=127.0.0.1:{}", ports.port(0));

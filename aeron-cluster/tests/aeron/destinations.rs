@@ -72,6 +72,30 @@ fn a_subscription_receives_at_its_destinations() {
 }
 
 #[test]
+fn a_subscription_receives_through_shared_memory_and_as_a_spy_too() {
+    let rig = Rig::new();
+    let ports = PortBlock::reserve().unwrap();
+    let udp = format!("aeron:udp?ssc=true|endpoint=127.0.0.1:{}", ports.port(0));
+    let mut subscription = rig.aeron.add_subscription("aeron:udp?control-mode=manual", STREAM).unwrap();
+    // Once before there is a publication, and once after.
+    subscription.add_destination("aeron:ipc").unwrap();
+    let publications = ["aeron:ipc", &udp].map(|channel| rig.aeron.add_publication(channel, STREAM).unwrap());
+    subscription.add_destination(&format!("aeron-spy:{udp}")).unwrap();
+    until("both images", || subscription.image_count() == 2);
+    for publication in &publications {
+        until("the subscription", || publication.offer(b"through memory").is_ok());
+        assert_eq!(receive(&mut subscription), b"through memory");
+    }
+    let [ipc, spied] = publications;
+    let of_spied = |subscription: &mut Subscription| subscription.image_by_session_id(spied.session_id()).is_some();
+    subscription.remove_destination("aeron:ipc").unwrap();
+    until("one to go", || subscription.image_count() == 1 && of_spied(&mut subscription));
+    until("its publication to notice", || !ipc.is_connected());
+    drop(spied);
+    until("the other to go", || subscription.image_count() == 0);
+}
+
+#[test]
 fn what_the_driver_says_against_a_destination_is_told() {
     let rig = Rig::new();
     let plain = rig.aeron.add_publication("aeron:ipc", STREAM).unwrap();
@@ -104,4 +128,5 @@ fn destinations_that_nobody_waits_for_are_added_and_forgotten() {
     drop(pending);
     let error = receiver.add_destination(&channel).expect_err("the driver is dead");
     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+    assert!(error.message().contains(&channel) && error.message().contains("driver timeout"), "{error}");
 }

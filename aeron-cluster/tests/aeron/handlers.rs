@@ -263,6 +263,35 @@ fn a_publication_hears_why_it_was_rejected() {
 }
 
 #[test]
+fn nobody_else_hears_that_a_publication_was_rejected() {
+    let rig = Rig::new();
+    let listening = || {
+        let errors = Arc::new(Mutex::new(Vec::<PublicationError>::new()));
+        let heard = Arc::clone(&errors);
+        let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT);
+        let context = context.on_publication_error(move |error| heard.lock().unwrap().push(error.clone()));
+        (Aeron::connect(context).unwrap(), errors)
+    };
+    let (clients, errors): (Vec<_>, Vec<_>) = (0..3).map(|_| listening()).unzip();
+    let subscription = rig.aeron.add_subscription("aeron:udp?endpoint=127.0.0.1:0", STREAM).unwrap();
+    let channel = awaited("the port", || subscription.try_resolve_channel_endpoint_port().unwrap());
+    // The first two share a publication, which is rejected; the third has one of its own on the same stream.
+    let shared = [&clients[0], &clients[1]].map(|client| client.add_publication(&channel, STREAM).unwrap());
+    let other = clients[2].add_exclusive_publication(&channel, STREAM).unwrap();
+    assert_eq!(shared[0].session_id(), shared[1].session_id());
+    until("both images", || subscription.image_count() == 2);
+    let mut image = image_of(subscription, shared[0].session_id());
+    image.reject("not wanted").unwrap();
+    for (errors, publication) in errors.iter().zip(&shared) {
+        until("who shares the publication", || !errors.lock().unwrap().is_empty());
+        assert_eq!(errors.lock().unwrap()[0].registration_id, publication.original_registration_id());
+    }
+    // The driver answers it after all that it had to say to others.
+    drop(clients[2].add_counter(TYPE, &[], "heard later").unwrap());
+    assert!(errors[2].lock().unwrap().is_empty() && other.is_connected());
+}
+
+#[test]
 fn a_client_tells_when_it_closes() {
     let rig = Rig::new();
     let closed = Arc::new(AtomicUsize::new(0));

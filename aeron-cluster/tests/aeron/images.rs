@@ -50,6 +50,30 @@ fn an_image_is_told_by_session_index_and_correlation_id() {
 }
 
 #[test]
+fn a_subscription_to_one_session_gets_no_other() {
+    let rig = Rig::new();
+    let ports = PortBlock::reserve().unwrap();
+    for channel in ["aeron:ipc?alias=any".to_owned(), format!("aeron:udp?endpoint=127.0.0.1:{}", ports.port(0))] {
+        let mut all = rig.aeron.add_subscription(&channel, STREAM).unwrap();
+        let session = rig.aeron.next_session_id(STREAM).unwrap();
+        let mut chosen = rig.aeron.add_subscription(&format!("{channel}|session-id={session}"), STREAM).unwrap();
+        let mut other = rig.aeron.add_exclusive_publication(&channel, STREAM).unwrap();
+        let mut wanted =
+            rig.aeron.add_exclusive_publication(&format!("{channel}|session-id={session}"), STREAM).unwrap();
+        assert!(wanted.session_id() == session && other.session_id() != session);
+        until("the images", || all.image_count() == 2 && chosen.image_count() == 1);
+        until("room", || other.offer(b"other").is_ok());
+        until("room", || wanted.offer(b"wanted").is_ok());
+        let mut received = [crate::rig::receive(&mut all), crate::rig::receive(&mut all)];
+        received.sort();
+        assert_eq!(received, [b"other".to_vec(), b"wanted".to_vec()]);
+        assert_eq!(crate::rig::receive(&mut chosen), b"wanted");
+        assert_eq!(chosen.poll(9, |_, _| panic!("of another session")), Ok(0));
+        assert!(chosen.image_by_session_id(other.session_id()).is_none() && chosen.image_count() == 1);
+    }
+}
+
+#[test]
 fn an_image_ends_with_its_publication() {
     let rig = Rig::new();
     let ports = PortBlock::reserve().unwrap();

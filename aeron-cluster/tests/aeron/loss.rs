@@ -1,10 +1,12 @@
 //! A driver that loses packets, and messages that arrive all the same.
 
-use aeron_cluster::aeron::{Action, CncFile, FragmentAssembler, OfferError};
-use aeron_cluster::testing::WorkDir;
+use std::path::Path;
+
+use aeron_cluster::aeron::{Action, CncFile, FragmentAssembler, Header, OfferError};
+use aeron_cluster::testing::{Process, WorkDir};
 
 use crate::death::start_driver_with;
-use crate::rig::{awaited, client, until};
+use crate::rig::{awaited, client, image_of, until};
 
 const STREAM: i32 = 23;
 const MESSAGES: u64 = 300;
@@ -15,17 +17,56 @@ fn message(number: u64) -> Vec<u8> {
     message
 }
 
+/// A driver that does not receive one packet of data in five.
+fn losing_driver(dir: &Path) -> Process {
+    let settings = [
+        ("AERON_UDP_CHANNEL_INCOMING_INTERCEPTORS", "loss"),
+        ("AERON_UDP_CHANNEL_TRANSPORT_BINDINGS_LOSS_ARGS", "rate=0.2|recv-msg-mask=0x2|seed=7"),
+    ];
+    start_driver_with(dir, &settings)
+}
+
+/// A stream whose receiver passes over what is missing: whole messages around the gaps, and none that is put together across one.
+#[test]
+fn what_is_lost_of_an_unreliable_stream_leaves_a_gap() {
+    let memory = WorkDir::new().unwrap();
+    let dir = memory.path().join("aeron");
+    let mut driver = losing_driver(&dir);
+    let aeron = client(&dir);
+    let channel = "aeron:udp?endpoint=127.0.0.1:0|reliable=false";
+    let subscription = aeron.add_subscription(channel, STREAM).unwrap();
+    let channel = awaited("the port", || subscription.try_resolve_channel_endpoint_port().unwrap());
+    let publication = aeron.add_publication(&channel, STREAM).unwrap();
+    let mut image = image_of(subscription, publication.session_id());
+    let (mut sent, mut received) = (0, Vec::new());
+    let mut assembler = FragmentAssembler::new();
+    until("the end of the stream", || {
+        while sent < MESSAGES && publication.offer(&message(sent)).is_ok() {
+            sent += 1;
+        }
+        let take = |fragment: &[u8], header: &Header<'_>| {
+            assembler.on_fragment(fragment, header, |bytes, _| {
+                let number = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+                assert!(bytes == message(number), "message {number} came as another");
+                received.push(number);
+                Action::Continue
+            })
+        };
+        image.controlled_poll(100, take).unwrap();
+        assert!(!image.is_closed(), "it ended at {} of {:?}", image.position(), publication.position());
+        sent == MESSAGES && Ok(image.position()) == publication.position()
+    });
+    assert!(received.is_sorted() && !received.is_empty());
+    assert!(received.len() < MESSAGES as usize, "nothing was lost");
+    drop((aeron, image, publication));
+    driver.kill();
+}
+
 #[test]
 fn what_is_lost_is_sent_again_and_reported() {
     let memory = WorkDir::new().unwrap();
     let dir = memory.path().join("aeron");
-    let mut driver = start_driver_with(
-        &dir,
-        &[
-            ("AERON_UDP_CHANNEL_INCOMING_INTERCEPTORS", "loss"),
-            ("AERON_UDP_CHANNEL_TRANSPORT_BINDINGS_LOSS_ARGS", "rate=0.2|recv-msg-mask=0x2|seed=7"),
-        ],
-    );
+    let mut driver = losing_driver(&dir);
     let aeron = client(&dir);
     let mut subscription = aeron.add_subscription("aeron:udp?endpoint=127.0.0.1:0", STREAM).unwrap();
     let channel = awaited("the port", || subscription.try_resolve_channel_endpoint_port().unwrap());

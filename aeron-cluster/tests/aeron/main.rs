@@ -2,6 +2,7 @@
 //! panic and no death of the driver breaks it.
 #![cfg(feature = "testing")]
 
+mod addresses;
 mod assembly;
 mod blocks;
 mod cnc;
@@ -10,17 +11,22 @@ mod cycles;
 mod death;
 mod destinations;
 mod drop_order;
+mod environment;
 mod fork;
 mod handlers;
 mod images;
 mod invoker;
+mod java_driver;
 mod last_position;
 mod loss;
 mod messages;
+mod ownership;
 mod polling;
 mod raw;
 mod refusals;
+mod responses;
 mod rig;
 mod sending;
+mod space;
 mod spies;
 mod threads;
