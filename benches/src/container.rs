@@ -10,14 +10,17 @@ use aeron_cluster::service::{
     SnapshotPublication, Work,
 };
 
-use crate::stage::{CHANNEL, image, make_room, send};
+use crate::stage::{image, make_room, send};
 use crate::until::until;
 use crate::{Case, LENGTH, MESSAGES, Stage, native};
 
 const COMMIT_POSITION_TYPE_ID: i32 = 203;
 const RECOVERY_STATE_TYPE_ID: i32 = 204;
-/// What a run's answers take of the stream to the client.
-const EGRESS_BYTES: usize = MESSAGES as usize * (32 + 32 + LENGTH);
+
+/// What the answers to a batch take of the stream to the client.
+fn egress_bytes(stage: &Stage) -> usize {
+    stage.messages() as usize * (32 + 32 + LENGTH)
+}
 
 /// Counts what it applies, and answers it if it is to.
 struct Counting {
@@ -76,21 +79,22 @@ struct Driven {
 
 impl Driven {
     fn new(stage: &Rc<Stage>, role: Role) -> Self {
+        let channel = stage.channel();
         let (cluster_id, to_service, from_service) = (stage.number(), stage.number(), stage.number());
         let context = Context::new()
             .aeron(stage.aeron.clone())
             .cluster_directory_name(stage.dir())
             .cluster_id(cluster_id)
-            .control_channel(CHANNEL)
+            .control_channel(&channel)
             .service_stream_id(to_service)
             .consensus_module_stream_id(from_service);
-        let mut from_service = stage.aeron.add_subscription(CHANNEL, from_service).expect("a subscription");
-        let to_service = stage.aeron.add_publication(CHANNEL, to_service).expect("a publication");
+        let mut from_service = stage.aeron.add_subscription(&channel, from_service).expect("a subscription");
+        let to_service = stage.aeron.add_publication(&channel, to_service).expect("a publication");
         let [commit_position, recovery] = counters(stage, cluster_id);
         let applied = Rc::new(Cell::new(0));
         let service = Counting { applied: Rc::clone(&applied), answers: role == Role::Leader };
         let mut agent = ClusteredServiceAgent::new(context, service).expect("a container");
-        let log = stage.aeron.add_exclusive_publication(CHANNEL, stage.number()).expect("a log");
+        let log = stage.aeron.add_exclusive_publication(&channel, stage.number()).expect("a log");
         wait_for_ack(&mut agent, &mut from_service);
         let mut join = Vec::new();
         let log_channel = format!("aeron:ipc?session-id={}", log.session_id());
@@ -153,7 +157,7 @@ fn wait_for_ack(agent: &mut ClusteredServiceAgent<Counting>, from_service: &mut 
     });
 }
 
-fn open(session: i64, stream: i32) -> Vec<u8> {
+fn open(session: i64, channel: &str, stream: i32) -> Vec<u8> {
     let mut event = Vec::new();
     SessionOpenEvent {
         leadership_term_id: 0,
@@ -161,7 +165,7 @@ fn open(session: i64, stream: i32) -> Vec<u8> {
         cluster_session_id: session,
         timestamp: 5,
         response_stream_id: stream,
-        response_channel: CHANNEL,
+        response_channel: channel,
         encoded_principal: &[],
     }
     .encode(&mut event);
@@ -194,7 +198,7 @@ impl Case for Apply {
 fn apply(stage: &Rc<Stage>, sessions: i64, events: Vec<Vec<u8>>) -> Box<dyn Case> {
     let mut container = Driven::new(stage, Role::Follower);
     for session in 1..=sessions {
-        container.append(&open(session, 1));
+        container.append(&open(session, &stage.channel(), 1));
         container.apply();
     }
     Box::new(Apply { container, events })
@@ -225,12 +229,13 @@ struct EchoRust {
     /// What the container answers with, in another hand: it tells how much room there is.
     witness: Publication,
     client: Subscription,
+    stage: Rc<Stage>,
 }
 
 impl Case for EchoRust {
     fn prepare(&mut self) {
-        make_room(&mut self.client, 2 * EGRESS_BYTES, || room(&self.witness));
-        for _ in 0..MESSAGES {
+        make_room(&mut self.client, 2 * egress_bytes(&self.stage), || room(&self.witness));
+        for _ in 0..self.stage.messages() {
             self.container.append(&message(1));
         }
     }
@@ -244,13 +249,14 @@ fn room(publication: &Publication) -> i64 {
     until("a position", || publication.position_limit().ok()) - publication.position().unwrap_or(0)
 }
 
+/// The container that answers messages of a log.
 pub fn echo_rust(stage: &Rc<Stage>) -> Box<dyn Case> {
     let mut container = Driven::new(stage, Role::Leader);
     let (witness, client) = stage.stream();
-    container.append(&open(1, client.stream_id()));
+    container.append(&open(1, &stage.channel(), client.stream_id()));
     container.append(&message(1));
     container.apply();
-    Box::new(EchoRust { container, witness, client })
+    Box::new(EchoRust { container, witness, client, stage: Rc::clone(stage) })
 }
 
 /// The same in C.
@@ -260,25 +266,27 @@ struct EchoC {
     egress: Publication,
     client: Subscription,
     commit_position: i64,
+    stage: Rc<Stage>,
 }
 
 impl Case for EchoC {
     fn prepare(&mut self) {
-        make_room(&mut self.client, 2 * EGRESS_BYTES, || room(&self.egress));
+        make_room(&mut self.client, 2 * egress_bytes(&self.stage), || room(&self.egress));
         let message = message(1);
-        for _ in 0..MESSAGES {
+        for _ in 0..self.stage.messages() {
             self.commit_position = send(|| self.log.offer(&message));
         }
     }
 
     fn run(&mut self) {
-        native::echo(&mut self.image, &self.egress, self.commit_position, MESSAGES);
+        native::echo(&mut self.image, &self.egress, self.commit_position, self.stage.messages());
     }
 }
 
+/// The bare loop in C that does.
 pub fn echo_c(stage: &Rc<Stage>) -> Box<dyn Case> {
     let (log, subscription) = stage.exclusive_stream();
     let image = image(subscription, log.session_id());
     let (egress, client) = stage.stream();
-    Box::new(EchoC { log, image, egress, client, commit_position: 0 })
+    Box::new(EchoC { log, image, egress, client, commit_position: 0, stage: Rc::clone(stage) })
 }

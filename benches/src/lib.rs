@@ -13,6 +13,7 @@ mod until;
 
 use std::rc::Rc;
 
+pub use container::{echo_c, echo_rust};
 pub use stage::Stage;
 
 /// Messages of a run.
@@ -25,7 +26,7 @@ pub trait Case {
     /// Puts in place what a run works on. Not measured.
     fn prepare(&mut self);
 
-    /// Handles [`MESSAGES`] messages. Measured.
+    /// Handles [`MESSAGES`] messages; if it is an echo, as many as its [`Stage`] is for. Measured.
     fn run(&mut self);
 }
 

@@ -8,10 +8,13 @@ use aeron_cluster::aeron::{self, Aeron, ExclusivePublication, Image, OfferError,
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::WorkDir;
 
+use crate::MESSAGES;
 use crate::until::until;
 
-/// The channel of every stream: a term holds many times what a case has under way.
-pub const CHANNEL: &str = "aeron:ipc?term-length=4m";
+/// The least length of a term: many times what most cases have under way.
+const TERM_LENGTH: u64 = 4 * 1024 * 1024;
+/// What a term has room for, for each message of a batch: an IPC stream takes half a term, and that is to be two batches.
+const BYTES_OF_A_MESSAGE: u64 = 4 * 128;
 
 /// A driver with a client.
 pub struct Stage {
@@ -21,16 +24,39 @@ pub struct Stage {
     _driver: MediaDriver,
     dir: WorkDir,
     used: Cell<i32>,
+    messages: u64,
+    term_length: u64,
 }
 
 impl Stage {
-    /// Starts both.
+    /// Starts both, for [`MESSAGES`] at a time.
     pub fn new() -> Rc<Self> {
+        Self::for_batches_of(MESSAGES)
+    }
+
+    /// Starts both, for echo cases with so many messages at a time.
+    pub fn for_batches_of(messages: u64) -> Rc<Self> {
         let dir = WorkDir::new().expect("a directory");
         let context = DriverContext::new().dir(dir.path().join("driver")).threading_mode(ThreadingMode::Shared);
         let driver = MediaDriver::launch(context).expect("a media driver");
         let aeron = Aeron::connect(aeron::Context::new().dir(driver.dir())).expect("a client");
-        Rc::new(Stage { aeron, _driver: driver, dir, used: Cell::new(1000) })
+        let term_length = (messages * BYTES_OF_A_MESSAGE).next_power_of_two().max(TERM_LENGTH);
+        Rc::new(Stage { aeron, _driver: driver, dir, used: Cell::new(1000), messages, term_length })
+    }
+
+    /// How many messages an echo case handles at a time.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// How many such batches a stream takes until it writes to the same memory again.
+    pub fn batches_of_a_round(&self) -> u64 {
+        3 * self.term_length / (self.messages * BYTES_OF_A_MESSAGE / 4) + 1
+    }
+
+    /// The channel of every stream.
+    pub fn channel(&self) -> String {
+        format!("aeron:ipc?term-length={}", self.term_length)
     }
 
     /// A number that no other case has: a stream, or the id of a cluster.
@@ -46,8 +72,8 @@ impl Stage {
     /// A publication of a new stream, and its receiver.
     pub fn stream(&self) -> (Publication, Subscription) {
         let stream = self.number();
-        let subscription = self.aeron.add_subscription(CHANNEL, stream).expect("a subscription");
-        let publication = self.aeron.add_publication(CHANNEL, stream).expect("a publication");
+        let subscription = self.aeron.add_subscription(&self.channel(), stream).expect("a subscription");
+        let publication = self.aeron.add_publication(&self.channel(), stream).expect("a publication");
         until("a connected stream", || publication.is_connected().then_some(()));
         (publication, subscription)
     }
@@ -55,8 +81,8 @@ impl Stage {
     /// An exclusive publication of a new stream, and its receiver.
     pub fn exclusive_stream(&self) -> (ExclusivePublication, Subscription) {
         let stream = self.number();
-        let subscription = self.aeron.add_subscription(CHANNEL, stream).expect("a subscription");
-        let publication = self.aeron.add_exclusive_publication(CHANNEL, stream).expect("a publication");
+        let subscription = self.aeron.add_subscription(&self.channel(), stream).expect("a subscription");
+        let publication = self.aeron.add_exclusive_publication(&self.channel(), stream).expect("a publication");
         until("a connected stream", || publication.is_connected().then_some(()));
         (publication, subscription)
     }

@@ -1,0 +1,163 @@
+//! A real cluster whose services the benchmark starts itself, and the load on it.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use aeron_cluster::client::{AeronCluster, Context, on_message};
+use aeron_cluster::testing::{CncFile, Java, PATIENCE, Process, TestCluster, type_id};
+use anyhow::{Context as _, Result, bail, ensure};
+use hdrhistogram::Histogram;
+
+use crate::contestant::{Contestant, Idle, Place};
+use crate::{example, process};
+
+/// The role of a leader, as the counter tells it.
+const LEADER: i64 = 2;
+/// Latencies beyond this count as this.
+const LONGEST_LATENCY: Duration = Duration::from_secs(60);
+/// How long a message may take at most, on average, before a load is given up.
+const SLOWEST: Duration = Duration::from_micros(500);
+
+/// Members, and a container on each.
+pub struct Live<'a> {
+    java: &'a Java,
+    cluster: TestCluster,
+    services: Vec<Process>,
+    leader: usize,
+}
+
+/// What a load is.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    pub messages: u64,
+    pub length: usize,
+    /// Messages under way at a time.
+    pub window: u64,
+}
+
+/// What a load took, a message, in µs.
+pub struct Cost {
+    pub cpu: f64,
+    pub time: f64,
+}
+
+impl<'a> Live<'a> {
+    /// Starts all but the services. Streams have room for messages of 64 KiB, and for a log of gigabytes.
+    pub fn new(java: &'a Java, members: usize) -> Result<Self> {
+        let builder = TestCluster::builder().members(members).java(java.clone());
+        let cluster = builder
+            .property("aeron.cluster.log.channel", "aeron:udp?term-length=8m")
+            .property("aeron.cluster.ingress.channel", "aeron:udp?term-length=1m")
+            .property("aeron.archive.segment.file.length", "64m")
+            .start()?;
+        Ok(Live { java, cluster, services: Vec::new(), leader: 0 })
+    }
+
+    /// Starts a container on every member, and waits for a leader. Returns how long that took.
+    pub fn start(&mut self, contestant: &Contestant, idle: Idle) -> Result<Duration> {
+        // After `stop`; what runs stays.
+        self.cluster.start()?;
+        let members = self.cluster.ingress_endpoints().split(',').count();
+        let begin = Instant::now();
+        for member in 0..members {
+            let place =
+                Place { aeron_dir: self.cluster.aeron_dir(member), cluster_dir: self.cluster.cluster_dir(member) };
+            self.services.push(contestant.start(&place, idle, self.java)?);
+        }
+        let mut deadline = begin + PATIENCE;
+        let mut applied = None;
+        loop {
+            if let Some(leader) = (0..members).find(|member| self.role(*member) == Some(LEADER)) {
+                self.leader = leader;
+                return Ok(begin.elapsed());
+            }
+            // A long log takes its time.
+            let now_applied = self.cluster.service_position(0, 0).ok();
+            if now_applied != applied {
+                (applied, deadline) = (now_applied, Instant::now() + PATIENCE);
+            }
+            let is_running = self.services.iter_mut().all(Process::is_running);
+            let words = || self.services.iter().flat_map(Process::lines).collect::<Vec<_>>().join("\n");
+            ensure!(is_running && Instant::now() < deadline, "no leader with {}: {}", contestant.name, words());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn role(&self, member: usize) -> Option<i64> {
+        let file = CncFile::open(&self.cluster.aeron_dir(member)).ok()??;
+        file.find(type_id::NODE_ROLE).ok()?.map(|counter| counter.value)
+    }
+
+    /// The process of the leader's container.
+    pub fn service(&self) -> u32 {
+        self.services[self.leader].id()
+    }
+
+    /// Stops everything in order; what is on disk stays.
+    pub fn stop(&mut self) -> Result<()> {
+        self.cluster.stop()?;
+        for service in &mut self.services {
+            service.stop()?;
+        }
+        self.services.clear();
+        Ok(())
+    }
+
+    /// Sends messages and takes their echoes, a window full at a time.
+    pub fn load(&self, load: Load) -> Result<Cost> {
+        let mut command = Command::new(example("cluster_client")?);
+        let cluster = &self.cluster;
+        command.arg("--aeron-dir").arg(cluster.aeron_dir(self.leader));
+        command.args(["--ingress-endpoints", &cluster.ingress_endpoints()]);
+        command.args(["--egress-channel", cluster.egress_channel(), "--timeout", "30"]);
+        command.args(["--messages", &load.messages.to_string(), "--length", &load.length.to_string()]);
+        command.args(["--window", &load.window.to_string()]);
+        let patience = PATIENCE + SLOWEST * u32::try_from(load.messages)?;
+        let before = process::cpu(self.service())?;
+        let mut client = Process::spawn("cluster_client", &command)?;
+        client.wait_for_success(patience)?;
+        let used = process::cpu(self.service())? - before;
+        let report = client.wait_for_line("{\"sent\"", PATIENCE)?;
+        let (_, rate) = report.split_once("\"per_s\":").context("the client reports no rate")?;
+        let rate: f64 = rate.split([',', '}']).next().unwrap_or_default().parse()?;
+        Ok(Cost { cpu: used.as_secs_f64() * 1e6 / load.messages as f64, time: 1e6 / rate })
+    }
+
+    /// Sends at a fixed rate, spinning, and times every echo from when its message was due: a stall counts for all that it delays.
+    pub fn round_trips(&self, rate: u64, seconds: u64, length: usize) -> Result<Histogram<u64>> {
+        let mut context = Context::new().aeron_dir(self.cluster.aeron_dir(self.leader)).ingress_channel("aeron:udp");
+        context = context.ingress_endpoints(self.cluster.ingress_endpoints());
+        context = context.egress_channel(self.cluster.egress_channel());
+        let mut client = AeronCluster::connect(context.message_timeout(PATIENCE))?;
+        let messages = rate * seconds;
+        let interval = 1_000_000_000 / rate;
+        let mut message = vec![0; length.max(8)];
+        let mut latencies = Histogram::new_with_max(LONGEST_LATENCY.as_nanos() as u64, 3)?;
+        let begin = Instant::now();
+        let (mut sent, mut echoed) = (0, 0);
+        let mut last_echo = begin;
+        while echoed < messages {
+            let due = sent * interval;
+            if sent < messages && begin.elapsed().as_nanos() as u64 >= due {
+                message[..8].copy_from_slice(&due.to_le_bytes());
+                match client.offer(&message) {
+                    Ok(_) => sent += 1,
+                    Err(reason) if reason.is_retryable() => {}
+                    Err(reason) => bail!("the cluster takes no message: {reason}"),
+                }
+            }
+            let polled = client.poll_egress(&mut on_message(|_, _, message, _| {
+                let now = begin.elapsed().as_nanos() as u64;
+                let due = message.first_chunk().map_or(now, |due| u64::from_le_bytes(*due));
+                latencies.saturating_record(now.saturating_sub(due));
+                echoed += 1;
+            }))?;
+            if polled > 0 {
+                last_echo = Instant::now();
+            }
+            ensure!(last_echo.elapsed() < PATIENCE, "no echo: {echoed} of {sent} came");
+            std::hint::spin_loop();
+        }
+        Ok(latencies)
+    }
+}

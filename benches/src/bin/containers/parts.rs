@@ -1,0 +1,238 @@
+//! The parts of the benchmark, each with its figures and their bars.
+
+use std::time::Instant;
+
+use aeron_cluster::testing::Java;
+use aeron_cluster_benches::{Stage, echo_c, echo_rust};
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use hdrhistogram::Histogram;
+
+use crate::contestant::{C, Contestant, Idle, JAVA, RUST};
+use crate::live::{Live, Load};
+use crate::played::{Log, Played};
+use crate::results::{Figure, ITSELF, Results};
+use crate::{Args, instructions, process};
+
+/// Bytes of a message under load where sizes are compared.
+pub const SIZES: [usize; 7] = [32, 64, 256, 1024, 4096, 16 * 1024, 64 * 1024];
+/// Open sessions where their numbers are compared.
+pub const SESSIONS: [i64; 5] = [10, 100, 1_000, 10_000, 100_000];
+/// How many sessions a container has that is not Rust's or Java's: one may take a publication for each of them.
+const SESSIONS_OF_OTHERS: i64 = 1_000;
+/// What is under way at a time, of messages of any size.
+const BYTES_UNDER_WAY: usize = 1024 * 1024;
+/// Messages of a batch of which a container applies all at once.
+const BATCH: u32 = 50_000;
+
+/// A part of the benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Polls, offers and claims beside C, in instructions.
+    Instructions,
+    /// The echo of waiting messages beside a bare loop in C.
+    Echo,
+    /// Start, many sessions, snapshots: a container alone.
+    Sessions,
+    /// One member: CPU, memory, round trips.
+    Load,
+    /// Messages of many sizes.
+    Sizes,
+    /// Three members.
+    Members,
+    /// The recovery of a long log.
+    Recovery,
+}
+
+/// What all parts need.
+pub struct Bench<'a> {
+    pub args: &'a Args,
+    pub java: &'a Java,
+    pub contestants: &'a [Contestant],
+    pub results: Results,
+}
+
+impl Bench<'_> {
+    pub fn run(&mut self, part: Part) -> Result<()> {
+        let begin = Instant::now();
+        println!("{part:?}");
+        match part {
+            Part::Instructions => instructions::run(&mut self.results),
+            Part::Echo => self.echo(),
+            Part::Sessions => self.by_turns(self.args.runs, Self::sessions),
+            Part::Load => self.by_turns(self.args.runs, Self::load),
+            Part::Sizes => self.by_turns(self.args.long_runs, Self::sizes),
+            Part::Members => self.by_turns(self.args.long_runs, Self::members),
+            Part::Recovery => self.recovery(),
+        }?;
+        println!("{part:?} took {:.0} s", begin.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// Containers take turns, so that what else the machine does meets all.
+    fn by_turns(
+        &mut self,
+        runs: usize,
+        mut measure: impl FnMut(&mut Self, &Contestant, usize) -> Result<()>,
+    ) -> Result<()> {
+        for run in 1..=runs {
+            for contestant in self.contestants {
+                measure(self, contestant, run).with_context(|| format!("{}, run {run}", contestant.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn echo(&mut self) -> Result<()> {
+        let figure = Figure::new("echo of 20,000 waiting messages (ns a message)", &[(C, 1.15)]);
+        let stage = Stage::for_batches_of(20_000);
+        let mut cases = [(RUST, echo_rust(&stage)), (C, echo_c(&stage))];
+        let warm_up = stage.batches_of_a_round();
+        for run in 0..warm_up + self.args.batches as u64 {
+            for (name, case) in &mut cases {
+                case.prepare();
+                let begin = Instant::now();
+                case.run();
+                // Until then a stream touches its memory for the first time.
+                if run >= warm_up {
+                    let nanos = begin.elapsed().as_nanos() as f64 / stage.messages() as f64;
+                    self.results.add(&figure, name, nanos);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sessions(&mut self, contestant: &Contestant, _run: usize) -> Result<()> {
+        let name = contestant.name.as_str();
+        let mut played = Played::new(self.java)?;
+        let (mut service, took) = played.start(contestant, Idle::Backoff, None)?;
+        service.stop()?;
+        let start = Figure::new("start to first acknowledgement, empty log (ms)", &[(JAVA, 0.3)]);
+        self.results.add(&start, name, took.as_secs_f64() * 1e3);
+
+        let (service, _) = played.start(contestant, Idle::Spin, None)?;
+        let mut log = played.join(service)?;
+        let mut medians = Vec::new();
+        for sessions in SESSIONS {
+            if contestant.is_other() && sessions > SESSIONS_OF_OTHERS {
+                return log.stop();
+            }
+            log.open(sessions)?;
+            let median = self.batches(&mut log)?;
+            medians.push(median);
+            self.results.add(&by_sessions(sessions), name, median);
+        }
+        let ratio = Figure::new("cost a message with 10,000 sessions : with 10", &[(ITSELF, 1.1)]);
+        self.results.add(&ratio, name, medians[3] / medians[0]);
+
+        let (snapshot, took) = log.snapshot()?;
+        log.stop()?;
+        let taken = Figure::new("snapshot of 100,000 sessions, taken (ms)", &[(JAVA, 1.0)]);
+        self.results.add(&taken, name, took.as_secs_f64() * 1e3);
+        let (mut service, took) = played.start(contestant, Idle::Backoff, Some(snapshot))?;
+        service.stop()?;
+        let loaded = Figure::new("start to first acknowledgement with that snapshot loaded (ms)", &[(JAVA, 1.0)]);
+        self.results.add(&loaded, name, took.as_secs_f64() * 1e3);
+        Ok(())
+    }
+
+    /// The median of the batches, in nanoseconds a message.
+    fn batches(&self, log: &mut Log) -> Result<f64> {
+        let mut batch = || log.batch(BATCH.min(self.args.batch));
+        // Java compiles what it runs often.
+        for _ in 0..self.args.batches {
+            batch()?;
+        }
+        let mut nanos = (0..self.args.batches).map(|_| batch()).collect::<Result<Vec<_>>>()?;
+        nanos.sort_by(f64::total_cmp);
+        Ok(nanos[nanos.len() / 2])
+    }
+
+    fn load(&mut self, contestant: &Contestant, run: usize) -> Result<()> {
+        let (name, args) = (contestant.name.as_str(), self.args);
+        let mut live = Live::new(self.java, 1)?;
+        live.start(contestant, Idle::Backoff)?;
+        let load = |messages| Load { messages, length: 64, window: args.window };
+        live.load(load(args.warm_up))?;
+        let cost = live.load(load(args.messages))?;
+        let cpu = Figure::new("CPU of the service a message, 64 bytes under load (µs)", &[(JAVA, 0.9), ("Go", 0.35)]);
+        self.results.add(&cpu, name, cost.cpu);
+        self.results.add(&Figure::new("time a message, the same (µs)", &[]), name, cost.time);
+        if run == 1 {
+            live.load(load(args.memory_messages.saturating_sub(args.warm_up + args.messages).max(1)))?;
+            let memory = Figure::new(
+                format!("anonymous memory after {} messages (MiB)", args.memory_messages),
+                &[(JAVA, 0.1), ("Go", 0.5)],
+            );
+            let bytes = process::anonymous_memory(live.service())?;
+            self.results.add(&memory, name, bytes as f64 / 1024. / 1024.);
+        }
+        // A consensus module does not outlive its service: all of it starts again, with the log.
+        live.stop()?;
+        live.start(contestant, Idle::Spin)?;
+        let latencies = live.round_trips(args.rate, args.seconds, 64)?;
+        live.stop()?;
+        for (quantile, percent) in [(0.5, "50"), (0.99, "99"), (0.999, "99.9")] {
+            let figure = Figure::new(
+                format!("round trip p{percent} at {} messages/s, spinning (µs)", args.rate),
+                &[(JAVA, 1.0)],
+            );
+            self.results.add(&figure, name, latencies.value_at_quantile(quantile) as f64 / 1e3);
+        }
+        let all = self.results.latencies.entry(name.to_owned());
+        all.or_insert_with(|| Histogram::new_from(&latencies)).add(&latencies)?;
+        Ok(())
+    }
+
+    fn sizes(&mut self, contestant: &Contestant, _run: usize) -> Result<()> {
+        let mut live = Live::new(self.java, 1)?;
+        live.start(contestant, Idle::Backoff)?;
+        live.load(Load { messages: self.args.warm_up, length: 64, window: self.args.window })?;
+        for size in SIZES {
+            let window = self.args.window.min((BYTES_UNDER_WAY / size) as u64);
+            let messages = (self.args.bytes / size as u64).clamp(1_000, self.args.messages);
+            let cost = live.load(Load { messages, length: size, window })?;
+            self.results.add(&by_size(size), &contestant.name, cost.cpu);
+        }
+        live.stop()
+    }
+
+    fn members(&mut self, contestant: &Contestant, _run: usize) -> Result<()> {
+        let mut live = Live::new(self.java, 3)?;
+        live.start(contestant, Idle::Backoff)?;
+        let load = |messages| Load { messages, length: 64, window: self.args.window };
+        live.load(load(self.args.warm_up / 2))?;
+        let cost = live.load(load(self.args.messages / 4))?;
+        let figure =
+            Figure::new("CPU of the leader's service a message, three members (µs)", &[(JAVA, 0.9), ("Go", 0.35)]);
+        self.results.add(&figure, &contestant.name, cost.cpu);
+        self.results.add(&Figure::new("time a message, three members (µs)", &[]), &contestant.name, cost.time);
+        live.stop()
+    }
+
+    fn recovery(&mut self) -> Result<()> {
+        let (java, messages) = (self.java, self.args.log_messages);
+        let mut live = Live::new(java, 1)?;
+        live.start(&Contestant::rust(), Idle::Backoff)?;
+        live.load(Load { messages, length: 64, window: 1024 })?;
+        live.stop()?;
+        let figure = Figure::new(format!("start to leader, a log of {messages} messages (ms)"), &[(JAVA, 0.8)]);
+        self.by_turns(self.args.long_runs, |bench, contestant, _| {
+            let took = live.start(contestant, Idle::Backoff)?;
+            live.stop()?;
+            bench.results.add(&figure, &contestant.name, took.as_secs_f64() * 1e3);
+            Ok(())
+        })
+    }
+}
+
+/// The cost of a message of a size.
+pub fn by_size(size: usize) -> Figure {
+    Figure::new(format!("CPU of the service a message, {size} bytes (µs)"), &[])
+}
+
+/// The cost of a message among so many sessions.
+pub fn by_sessions(sessions: i64) -> Figure {
+    Figure::new(format!("a message applied, {sessions} sessions (ns)"), &[])
+}

@@ -1,0 +1,281 @@
+//! A container and nothing beside it: the benchmark plays the consensus module, on a real driver and a real archive.
+//!
+//! So what is measured is the container's alone, and a log with 100,000 sessions is there in a second.
+
+use std::time::{Duration, Instant};
+
+use aeron_cluster::aeron::{self, Aeron, Counter, ExclusivePublication, Publication, ReadableCounter, Subscription};
+use aeron_cluster::codec::{
+    ActionFlags, ClusterAction, ClusterActionRequest, ClusterTimeUnit, JoinLog, NewLeadershipTermEvent,
+    SemanticVersion, ServiceAck, ServiceEvent, SessionMessageHeader, SessionOpenEvent,
+};
+use aeron_cluster::service::Role;
+use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster};
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::contestant::{Contestant, Idle, Place};
+
+const CONTROL_CHANNEL: &str = "aeron:ipc?term-length=128k";
+/// Room for a batch that nobody has read yet: an IPC stream takes half a term.
+const LOG_CHANNEL: &str = "aeron:ipc?term-length=16m";
+const LOG_STREAM: i32 = 100;
+const TO_SERVICE_STREAM: i32 = 104;
+const FROM_SERVICE_STREAM: i32 = 105;
+const COMMIT_POSITION_TYPE_ID: i32 = 203;
+const RECOVERY_STATE_TYPE_ID: i32 = 204;
+const SUBSCRIBER_POSITION_TYPE_ID: i32 = 4;
+const LENGTH: usize = 64;
+/// Driver and archive of an idle machine answer at once, but not so on a busy one.
+const DRIVER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The consensus module that a container takes this for.
+pub struct Played<'a> {
+    java: &'a Java,
+    // What belongs to a client goes before the driver.
+    recovery: Option<[Counter; 2]>,
+    from_service: Subscription,
+    to_service: Publication,
+    aeron: Aeron,
+    cluster: TestCluster,
+}
+
+/// A snapshot of a service.
+#[derive(Debug, Clone, Copy)]
+pub struct Snapshot {
+    log_position: i64,
+    recording_id: i64,
+}
+
+impl<'a> Played<'a> {
+    /// Starts driver and archive.
+    pub fn new(java: &'a Java) -> Result<Self> {
+        let builder = TestCluster::builder().java(java.clone());
+        let mut cluster = builder.property("aeron.archive.segment.file.length", "64m").create()?;
+        cluster.start_part(0, Part::Driver)?;
+        cluster.start_part(0, Part::Archive)?;
+        std::fs::create_dir_all(cluster.cluster_dir(0))?;
+        let context = aeron::Context::new().dir(cluster.aeron_dir(0)).driver_timeout(DRIVER_TIMEOUT);
+        let aeron = Aeron::connect(context)?;
+        let from_service = aeron.add_subscription(CONTROL_CHANNEL, FROM_SERVICE_STREAM)?;
+        let to_service = aeron.add_publication(CONTROL_CHANNEL, TO_SERVICE_STREAM)?;
+        Ok(Played { java, recovery: None, from_service, to_service, aeron, cluster })
+    }
+
+    /// Starts a container, with a snapshot if there is one, and takes its first acknowledgement. Returns how long that took.
+    pub fn start(
+        &mut self,
+        contestant: &Contestant,
+        idle: Idle,
+        snapshot: Option<Snapshot>,
+    ) -> Result<(Process, Duration)> {
+        self.recovery = None;
+        self.recovery = Some(self.counters(snapshot)?);
+        let place = Place { aeron_dir: self.cluster.aeron_dir(0), cluster_dir: self.cluster.cluster_dir(0) };
+        let begin = Instant::now();
+        let mut service = contestant.start(&place, idle, self.java)?;
+        let ack = self.ack(&mut service)?;
+        let position = snapshot.map_or(0, |snapshot| snapshot.log_position);
+        ensure!(ack.log_position == position, "{} is at {}, not at {position}", contestant.name, ack.log_position);
+        Ok((service, begin.elapsed()))
+    }
+
+    fn counters(&self, snapshot: Option<Snapshot>) -> Result<[Counter; 2]> {
+        let (term, position) = snapshot.map_or((-1_i64, 0), |snapshot| (0, snapshot.log_position));
+        let (time, cluster_id) = (0_i64, 0_i32);
+        let mut key = [term.to_le_bytes(), position.to_le_bytes(), time.to_le_bytes()].concat();
+        key.extend(cluster_id.to_le_bytes());
+        key.extend(i32::from(snapshot.is_some()).to_le_bytes());
+        key.extend(snapshot.iter().flat_map(|snapshot| snapshot.recording_id.to_le_bytes()));
+        let commit_position =
+            self.aeron.add_counter(COMMIT_POSITION_TYPE_ID, &cluster_id.to_le_bytes(), "commit-pos")?;
+        Ok([commit_position, self.aeron.add_counter(RECOVERY_STATE_TYPE_ID, &key, "recovery")?])
+    }
+
+    /// The container's next acknowledgement.
+    fn ack(&mut self, service: &mut Process) -> Result<ServiceAck> {
+        let deadline = Instant::now() + 2 * PATIENCE;
+        loop {
+            let mut heard = None;
+            self.from_service.poll(1, |message, _| {
+                if let Ok(ServiceEvent::ServiceAck(ack)) = ServiceEvent::decode(message) {
+                    heard = Some(ack);
+                }
+            })?;
+            if let Some(ack) = heard {
+                return Ok(ack);
+            }
+            let is_hopeful = service.is_running() && Instant::now() < deadline;
+            ensure!(is_hopeful, "{} acknowledges nothing: {}", service.name(), service.lines().join("\n"));
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    /// Has a container that was just started join a log that has begun, as a follower.
+    pub fn join<'p>(&'p mut self, mut service: Process) -> Result<Log<'p, 'a>> {
+        let publication = self.aeron.add_exclusive_publication(LOG_CHANNEL, LOG_STREAM)?;
+        let channel = format!("aeron:ipc?session-id={}", publication.session_id());
+        let mut request = Vec::new();
+        JoinLog {
+            log_position: 0,
+            max_log_position: i64::MAX,
+            member_id: 0,
+            log_session_id: publication.session_id(),
+            log_stream_id: LOG_STREAM,
+            is_startup: false,
+            role: Role::Follower,
+            is_standby: Some(false),
+            log_channel: &channel,
+        }
+        .encode(&mut request);
+        until("room for a request", || self.to_service.offer(&request).ok())?;
+        self.ack(&mut service)?;
+        let applied = until("a container that reads its log", || self.position_of(publication.session_id()))?;
+        let mut log = Log { played: self, service, publication, applied, position: 0, sessions: 0, sent: 0 };
+        log.begin_term()?;
+        Ok(log)
+    }
+
+    /// How far the container has read a log.
+    fn position_of(&self, session_id: i32) -> Option<ReadableCounter> {
+        let counters = self.aeron.counters();
+        let is_it = |key: &[u8]| {
+            let at = |offset: usize| key[offset..].first_chunk().map(|bytes| i32::from_le_bytes(*bytes));
+            (at(8), at(12)) == (Some(session_id), Some(LOG_STREAM))
+        };
+        let id = counters.find(|counter| counter.type_id == SUBSCRIBER_POSITION_TYPE_ID && is_it(counter.key))?;
+        counters.readable_counter(id)
+    }
+}
+
+/// A log that a container reads.
+pub struct Log<'p, 'a> {
+    played: &'p mut Played<'a>,
+    service: Process,
+    publication: ExclusivePublication,
+    applied: ReadableCounter,
+    position: i64,
+    /// Those that are open have the ids from 1 on.
+    sessions: i64,
+    sent: i64,
+}
+
+impl Log<'_, '_> {
+    /// Without it Java's container knows no unit of time, and takes no snapshot.
+    fn begin_term(&mut self) -> Result<()> {
+        let event = NewLeadershipTermEvent {
+            leadership_term_id: 0,
+            log_position: frame(NewLeadershipTermEvent::ENCODED_LENGTH),
+            timestamp: 1,
+            term_base_log_position: 0,
+            leader_member_id: 1,
+            log_session_id: self.publication.session_id(),
+            time_unit: ClusterTimeUnit::Millis,
+            app_version: Some(SemanticVersion::new(0, 0, 1)),
+        };
+        self.append(&event.encode())
+    }
+
+    /// Opens sessions until there are so many.
+    pub fn open(&mut self, sessions: i64) -> Result<()> {
+        let mut event = Vec::new();
+        while self.sessions < sessions {
+            self.sessions += 1;
+            event.clear();
+            SessionOpenEvent {
+                leadership_term_id: 0,
+                correlation_id: self.sessions,
+                cluster_session_id: self.sessions,
+                timestamp: 1,
+                response_stream_id: 102,
+                response_channel: "aeron:ipc",
+                encoded_principal: &[],
+            }
+            .encode(&mut event);
+            self.append(&event)?;
+            self.commit();
+        }
+        self.applied()
+    }
+
+    /// Puts a batch of messages into the log, of all sessions in turn, and times how long the container takes for it. Returns
+    /// nanoseconds a message.
+    pub fn batch(&mut self, messages: u32) -> Result<f64> {
+        let mut message = [5; 32 + LENGTH];
+        for _ in 0..messages {
+            self.sent += 1;
+            // In an order that is no order: a prime that divides no count of sessions here.
+            let cluster_session_id = 1 + self.sent * 7_919 % self.sessions;
+            let header = SessionMessageHeader { leadership_term_id: 0, cluster_session_id, timestamp: 2 };
+            message[..32].copy_from_slice(&header.encode());
+            self.append(&message)?;
+        }
+        let begin = Instant::now();
+        self.commit();
+        self.applied()?;
+        Ok(begin.elapsed().as_nanos() as f64 / f64::from(messages))
+    }
+
+    /// Has the container take a snapshot. Returns how long that took.
+    pub fn snapshot(&mut self) -> Result<(Snapshot, Duration)> {
+        let log_position = self.position + frame(ClusterActionRequest::ENCODED_LENGTH);
+        let request = ClusterActionRequest {
+            leadership_term_id: 0,
+            log_position,
+            timestamp: 3,
+            action: ClusterAction::Snapshot,
+            flags: ActionFlags::DEFAULT,
+        };
+        self.append(&request.encode())?;
+        ensure!(self.position == log_position, "the request ends at {}, not at {log_position}", self.position);
+        let begin = Instant::now();
+        self.commit();
+        let ack = self.played.ack(&mut self.service)?;
+        let took = begin.elapsed();
+        ensure!(ack.relevant_id >= 0, "no snapshot: {}", self.service.lines().join("\n"));
+        Ok((Snapshot { log_position, recording_id: ack.relevant_id }, took))
+    }
+
+    /// Stops the container.
+    pub fn stop(mut self) -> Result<()> {
+        self.service.stop().map(drop).context("a container that ends")
+    }
+
+    fn append(&mut self, message: &[u8]) -> Result<()> {
+        self.position = until("room in the log", || self.publication.offer(message).ok())?;
+        Ok(())
+    }
+
+    fn commit(&self) {
+        if let Some([commit_position, _]) = &self.played.recovery {
+            commit_position.set(self.position);
+        }
+    }
+
+    /// Waits, spinning, until the container has applied everything.
+    fn applied(&self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.applied.get() < self.position {
+            if Instant::now() > deadline {
+                bail!("{} does not read its log: {}", self.service.name(), self.service.lines().join("\n"));
+            }
+            std::hint::spin_loop();
+        }
+        Ok(())
+    }
+}
+
+/// What a message of a length takes of the log.
+fn frame(length: usize) -> i64 {
+    (32 + length).next_multiple_of(32) as i64
+}
+
+fn until<T>(what: &str, mut observe: impl FnMut() -> Option<T>) -> Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = observe() {
+            return Ok(value);
+        }
+        ensure!(Instant::now() < deadline, "gave up on {what}");
+        std::thread::yield_now();
+    }
+}
