@@ -10,6 +10,7 @@ mod counters;
 mod cycles;
 mod death;
 mod destinations;
+mod drop_matrix;
 mod drop_order;
 mod environment;
 mod fork;
