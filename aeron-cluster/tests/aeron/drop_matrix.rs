@@ -107,7 +107,7 @@ impl Set {
             self.handles[*index] = None;
         }
         // Committed to whatever is left of its log, or aborted.
-        if let Some(claim) = claim.filter(|_| order[0] % 2 == 0) {
+        if let Some(claim) = claim.filter(|_| order[0].is_multiple_of(2)) {
             claim.commit();
         }
     }
