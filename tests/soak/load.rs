@@ -1,12 +1,13 @@
 //! Clients that keep a cluster of replicas busy, and remember what they were told of as done.
+#![allow(dead_code, reason = "each program uses a part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aeron_cluster::aeron::{Aeron, Header};
+use aeron_cluster::aeron::Header;
 use aeron_cluster::client::{AeronCluster, Context, EgressListener};
 use aeron_cluster::codec::NewLeaderEvent;
 
@@ -29,33 +30,45 @@ pub struct Told {
     pub sent: u64,
     /// Changes of leader that a session went through.
     pub new_leaders: u64,
+    /// The longest time without an answer, under load.
+    pub silence: Duration,
+    /// The last answer, or the beginning of the load.
+    heard: Option<Instant>,
     /// Messages without an answer yet.
     unanswered: u64,
 }
 
-/// Where and how clients connect.
-#[derive(Clone)]
-pub struct Address {
-    pub aeron: Aeron,
-    pub ingress_endpoints: String,
-    pub egress_channel: String,
+impl Told {
+    /// Something arrived, or nothing more is waited for.
+    fn hear(&mut self) {
+        let heard = self.heard.replace(Instant::now());
+        self.silence = self.silence.max(heard.map_or(Duration::ZERO, |heard| heard.elapsed()));
+    }
+
+    /// Messages that were answered, in all sessions.
+    pub fn answers(&self) -> u64 {
+        let ranges = self.answered.values().flat_map(|numbers| &numbers.ranges);
+        ranges.map(|(first, last)| last - first + 1).sum()
+    }
 }
 
+/// Where and how clients connect.
+#[derive(Clone)]
+pub struct Address(Context);
+
 impl Address {
-    fn context(&self) -> Context {
-        Context::new()
-            .aeron(self.aeron.clone())
-            .ingress_channel("aeron:udp?term-length=64k")
-            .ingress_endpoints(self.ingress_endpoints.clone())
-            .egress_channel(self.egress_channel.clone())
-            .message_timeout(Duration::from_secs(5))
-            .keep_alive_interval(Duration::from_millis(500))
+    /// The same as `client`, which connected with `context`, and on its Aeron client.
+    pub fn new(client: &AeronCluster, context: Context) -> Address {
+        let context = context.aeron(client.aeron().clone()).message_timeout(Duration::from_secs(5));
+        Address(context.new_leader_timeout(Duration::from_secs(8)).keep_alive_interval(Duration::from_millis(500)))
     }
 }
 
 /// A client on a thread of its own. It opens a new session whenever the old one is over. Ends when dropped.
 pub struct Load {
     told: Arc<Mutex<Told>>,
+    /// Commands to be sent before anything else.
+    orders: Arc<Mutex<VecDeque<Command<'static>>>>,
     flags: Arc<Flags>,
     thread: Option<JoinHandle<()>>,
 }
@@ -68,25 +81,43 @@ struct Flags {
 
 impl Load {
     pub fn start(address: Address, random: Random) -> Load {
-        let (told, flags) = (Arc::default(), Arc::<Flags>::default());
-        let sender = Sender { told: Arc::clone(&told), flags: Arc::clone(&flags), random };
+        let (told, orders, flags) = (Arc::default(), Arc::default(), Arc::<Flags>::default());
+        let sender = Sender { told: Arc::clone(&told), orders: Arc::clone(&orders), flags: Arc::clone(&flags), random };
         let thread = Some(std::thread::spawn(move || sender.run(&address)));
-        Load { told, flags, thread }
+        Load { told, orders, flags, thread }
     }
 
     pub fn told(&self) -> Told {
         lock(&self.told).clone()
     }
 
+    /// Sends a command before anything else, as soon as the cluster takes it.
+    pub fn order(&self, command: Command<'static>) {
+        lock(&self.orders).push_back(command);
+    }
+
+    /// Commands that are not sent yet.
+    pub fn orders(&self) -> usize {
+        lock(&self.orders).len()
+    }
+
+    /// Forgets how long it was without an answer.
+    pub fn forget_silence(&self) {
+        let mut told = lock(&self.told);
+        (told.silence, told.heard) = (Duration::ZERO, Some(Instant::now()));
+    }
+
     /// Sends nothing more, and waits until everything is answered, or will not be.
     pub fn pause(&self) {
         self.flags.paused.store(true, Ordering::Relaxed);
+        lock(&self.told).hear();
         while lock(&self.told).unanswered > 0 {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     pub fn go_on(&self) {
+        lock(&self.told).heard = Some(Instant::now());
         self.flags.paused.store(false, Ordering::Relaxed);
     }
 }
@@ -101,12 +132,13 @@ impl Drop for Load {
     }
 }
 
-fn lock(told: &Mutex<Told>) -> MutexGuard<'_, Told> {
-    told.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Sender {
     told: Arc<Mutex<Told>>,
+    orders: Arc<Mutex<VecDeque<Command<'static>>>>,
     flags: Arc<Flags>,
     random: Random,
 }
@@ -115,7 +147,7 @@ impl Sender {
     fn run(mut self, address: &Address) {
         while !self.flags.stopped.load(Ordering::Relaxed) {
             // Without a leader nobody answers; then again.
-            if let Ok(client) = AeronCluster::connect(address.context()) {
+            if let Ok(client) = AeronCluster::connect(address.0.clone()) {
                 self.session(client);
                 lock(&self.told).unanswered = 0;
             }
@@ -138,8 +170,11 @@ impl Sender {
             let may_send = !self.flags.paused.load(Ordering::Relaxed) && unanswered < WINDOW;
             if may_send && Instant::now() >= next {
                 next = Instant::now() + INTERVAL;
-                if client.offer(&self.message(number + 1)).is_ok() {
+                let order = lock(&self.orders).front().copied();
+                let message = order.map_or_else(|| self.message(number + 1), |order| order.encode(number + 1));
+                if client.offer(&message).is_ok() {
                     number += 1;
+                    order.and_then(|_| lock(&self.orders).pop_front());
                     lock(&self.told).sent += 1;
                 }
             } else {
@@ -173,7 +208,9 @@ impl EgressListener for Inbox {
     fn on_message(&mut self, _session: i64, _timestamp: i64, message: &[u8], _header: &Header<'_>) {
         if let Some(Reply::Done { number, .. }) = Reply::decode(message) {
             self.last = number;
-            lock(&self.told).answered.entry(self.session).or_default().add(number);
+            let mut told = lock(&self.told);
+            told.answered.entry(self.session).or_default().add(number);
+            told.hear();
         }
     }
 

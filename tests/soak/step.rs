@@ -6,7 +6,7 @@ use std::time::Duration;
 use aeron_cluster::testing::{PATIENCE, Part, TestCluster};
 use anyhow::{Context as _, Result};
 
-use crate::MEMBERS;
+use crate::loaded::MEMBERS;
 use crate::random::Random;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// command at a time.
 const CLIENT_WORK_LIMIT: usize = 16;
 /// How often the mark file says that the service is alive.
-const MARK_FILE_UPDATE_INTERVAL_MS: i64 = 1_000;
+const MARK_FILE_UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 /// Attempts to ask for a session's end.
 const CLOSE_SESSION_ATTEMPTS: usize = 3;
 /// Whether a send to a client goes out.
@@ -59,7 +59,7 @@ pub(super) struct State {
 
     idle_strategy: RefCell<Box<dyn IdleStrategy + Send>>,
     last_tick: Cell<Instant>,
-    mark_file_deadline_ms: Cell<i64>,
+    mark_file_deadline: Cell<Instant>,
     commit_position: RefCell<Option<ReadableCounter>>,
     close_requested: Arc<AtomicBool>,
     /// Why the agent ends, found while a callback ran. No send goes out from then on.
@@ -99,7 +99,7 @@ impl State {
             next_ack_id: Cell::new(0),
             idle_strategy: RefCell::new(idle_strategy),
             last_tick: Cell::new(Instant::now()),
-            mark_file_deadline_ms: Cell::new(0),
+            mark_file_deadline: Cell::new(Instant::now()),
             commit_position: RefCell::new(None),
             close_requested,
             stop: RefCell::new(None),
@@ -242,7 +242,7 @@ impl State {
             self.errors.record(&Error::new(ErrorKind::Terminated, message));
             return Err(Stop::Terminated { expected: true });
         }
-        self.update_mark_file();
+        self.update_mark_file(now);
         self.pending_egress.poll(|error| self.errors.count(&error));
         Ok(true)
     }
@@ -277,11 +277,11 @@ impl State {
         Ok(())
     }
 
-    fn update_mark_file(&self) {
-        let now_ms = epoch_ms();
-        if now_ms >= self.mark_file_deadline_ms.get() {
-            self.mark_file_deadline_ms.set(now_ms + MARK_FILE_UPDATE_INTERVAL_MS);
-            self.mark_file.update_activity_timestamp(now_ms);
+    /// When it is due is for a clock that nobody sets: one put back by an hour would leave the file without a sign of life for as long.
+    fn update_mark_file(&self, now: Instant) {
+        if now >= self.mark_file_deadline.get() {
+            self.mark_file_deadline.set(now + MARK_FILE_UPDATE_INTERVAL);
+            self.mark_file.update_activity_timestamp(epoch_ms());
         }
     }
 

@@ -8,7 +8,7 @@ use super::hosted::{Configure, Place, Source};
 use super::java::Java;
 use super::network::Network;
 use super::node::{Node, Settings};
-use super::parts::{DriverKind, Properties};
+use super::parts::{ChangeCommand, DriverKind, Part, Properties};
 use crate::service::{ClusteredService, Context};
 use crate::{Error, ErrorKind, Result};
 
@@ -30,6 +30,8 @@ pub struct Builder {
     java: Option<Java>,
     sources: Vec<Source>,
     configure: Option<Configure>,
+    change_command: Option<ChangeCommand>,
+    host_names: Vec<String>,
     is_partitionable: bool,
 }
 
@@ -43,6 +45,8 @@ impl Builder {
             java: None,
             sources: Vec::new(),
             configure: None,
+            change_command: None,
+            host_names: Vec::new(),
             is_partitionable: false,
         }
     }
@@ -111,6 +115,23 @@ impl Builder {
         self
     }
 
+    /// Changes the commands of the servers, each time one is started: a variable of the environment, or a program that runs it.
+    /// What it returns must become the server: its process is what is signalled.
+    #[must_use]
+    pub fn server_command(mut self, change: impl Fn(usize, Part, Command) -> Command + Send + Sync + 'static) -> Self {
+        self.change_command = Some(ChangeCommand(Arc::new(change)));
+        self
+    }
+
+    /// The host names of the members' endpoints, instead of `localhost`, one for each member. What resolves them is for the test
+    /// to give to the drivers, such as a table of names ([`server_command`](Self::server_command)): a relay can then stand
+    /// between any two of them.
+    #[must_use]
+    pub fn host_names(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.host_names = names.into_iter().collect();
+        self
+    }
+
     /// Gives each member's driver a network namespace of its own, so that [`TestCluster::partition`] can cut a member
     /// off. Linux only; needs root or user namespaces, and iproute2.
     ///
@@ -138,6 +159,8 @@ impl Builder {
             java: self.java.map_or_else(Java::aeron_all, Ok)?,
             sources: self.sources,
             configure: self.configure,
+            change_command: self.change_command,
+            host_names: self.host_names,
         });
         let make = |id| {
             let host = network.as_ref().map(|network| network.host(id)).transpose()?;
@@ -172,6 +195,9 @@ impl Builder {
         if service_count < made {
             return invalid(format!("the service count is {service_count}, but {made} services are given"));
         }
+        if !self.host_names.is_empty() && self.host_names.len() != members {
+            return invalid(format!("{} host names are given for {members} members", self.host_names.len()));
+        }
         if self.is_partitionable && self.driver == DriverKind::External {
             return invalid("drivers that the test runs cannot be partitioned: use those of the cluster".to_owned());
         }
@@ -200,6 +226,7 @@ mod tests {
         assert_eq!(two.check().unwrap(), 2);
         assert_eq!(two.clone().service_count(3).check().unwrap(), 3);
         assert!(refused(two.service_count(1)).contains("2 services are given"));
+        assert!(refused(TestCluster::builder().host_names(["a".to_owned(), "b".to_owned()])).contains("2 host names"));
         assert!(refused(TestCluster::builder().driver(DriverKind::External).partitionable()).contains("partitioned"));
     }
 }

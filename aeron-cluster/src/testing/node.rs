@@ -10,7 +10,7 @@ use super::dirs::WorkDir;
 use super::hosted::{Configure, Hosted, Place, Source};
 use super::java::Java;
 use super::network::Host;
-use super::parts::{DriverKind, Part, Properties, release_mark_file};
+use super::parts::{ChangeCommand, DriverKind, Part, Properties, release_mark_file};
 use super::patience::{PATIENCE, wait_until};
 use super::ports::PortBlock;
 use super::processes::Process;
@@ -32,6 +32,9 @@ pub(super) struct Settings {
     /// By service id. If there are fewer than services, the others are the test's.
     pub(super) sources: Vec<Source>,
     pub(super) configure: Option<Configure>,
+    pub(super) change_command: Option<ChangeCommand>,
+    /// By member; none for all on `localhost`.
+    pub(super) host_names: Vec<String>,
 }
 
 /// Its fields are dropped in this order: services before the driver that they use.
@@ -189,6 +192,10 @@ impl Node {
                 self.consensus_module(members)
             }
         };
+        let command = match &self.settings.change_command {
+            Some(ChangeCommand(change)) => change(self.id, part, command),
+            None => command,
+        };
         let name = format!("{part:?} of member {}", self.id);
         self.processes[part as usize] = Some(Process::spawn(name, &command)?);
         Ok(())
@@ -242,7 +249,8 @@ impl Node {
     }
 
     fn address(&self) -> &str {
-        self.host.as_ref().map_or("localhost", Host::address)
+        let name = self.settings.host_names.get(self.id).map_or("localhost", String::as_str);
+        self.host.as_ref().map_or(name, Host::address)
     }
 
     fn endpoint(&self, port: u16) -> String {

@@ -1,9 +1,11 @@
 //! The server processes of a member, and the commands that run them.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use super::node::Node;
 use crate::{Error, Result};
@@ -35,6 +37,18 @@ impl Part {
 }
 
 pub(super) type Properties = Vec<(String, String)>;
+
+type Change = dyn Fn(usize, Part, Command) -> Command + Send + Sync;
+
+/// Changes the command of a server of a member.
+#[derive(Clone)]
+pub(super) struct ChangeCommand(pub(super) Arc<Change>);
+
+impl fmt::Debug for ChangeCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChangeCommand")
+    }
+}
 
 /// Where both kinds of mark files keep the time of the last activity, and what an orderly end writes there.
 const MARK_FILE_ACTIVITY_OFFSET: u64 = 16;

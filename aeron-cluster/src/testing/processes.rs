@@ -147,6 +147,16 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Stops its process group where it is (SIGSTOP), as when its machine hangs: it does nothing until [`resume`](Self::resume).
+    pub fn pause(&mut self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after [`pause`](Self::pause) (SIGCONT).
+    pub fn resume(&mut self) {
+        self.signal("CONT");
+    }
+
     /// An error about this process that quotes the end of its output; all of it when the process has ended.
     pub(crate) fn failure(&self, kind: ErrorKind, what: &str) -> Error {
         if kind == ErrorKind::State {
@@ -306,6 +316,26 @@ mod tests {
         process.wait_for_line("4", Duration::from_millis(300)).unwrap();
         let error = process.wait_for_line("5", Duration::from_millis(50)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
+    }
+
+    #[test]
+    fn a_paused_process_does_nothing_until_it_is_resumed() {
+        let mut process = shell("while :; do echo x; sleep 0.01; done");
+        process.wait_for_line("x", PATIENCE).unwrap();
+        process.pause();
+        let state = || fs_state(process.id());
+        while state() != 'T' {
+            thread::yield_now();
+        }
+        process.resume();
+        let printed = process.line_count();
+        process.wait_for_line_from(printed + 1, "x", PATIENCE).unwrap();
+    }
+
+    /// The state of a process as Linux names it.
+    fn fs_state(pid: u32) -> char {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap()
     }
 
     #[test]

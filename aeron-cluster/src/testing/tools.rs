@@ -16,12 +16,21 @@ impl TestCluster {
     ///
     /// [`crate::ErrorKind::State`] with its output when it fails.
     pub fn cluster_tool(&self, member: usize, arguments: &[&str]) -> Result<String> {
+        let mut tool = self.start_cluster_tool(member, arguments)?;
+        tool.wait_for_success(PATIENCE)?;
+        Ok(tool.lines().join("\n"))
+    }
+
+    /// [`cluster_tool`](Self::cluster_tool) without waiting for its end: for what is to be disturbed.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Io`].
+    pub fn start_cluster_tool(&self, member: usize, arguments: &[&str]) -> Result<Process> {
         let properties = [("aeron.dir", self.aeron_dir(member))];
         let mut command = self.settings.java.command("io.aeron.cluster.ClusterTool", properties);
         command.arg(self.cluster_dir(member)).args(arguments);
-        let mut tool = Process::spawn(format!("ClusterTool {}", arguments.join(" ")), &command)?;
-        tool.wait_for_success(PATIENCE)?;
-        Ok(tool.lines().join("\n"))
+        Process::spawn(format!("ClusterTool {}", arguments.join(" ")), &command)
     }
 
     /// Starts one of our Java services (`EchoService`, `CounterService`) as a service of a member.

@@ -1,0 +1,44 @@
+//! What CI has time for of the faults; `ci/faults` lets all of them happen. Seeds are fixed, so that a failure comes again.
+
+use std::process::Command;
+
+use aeron_cluster::testing::{PATIENCE, Process};
+
+mod support;
+use support::program;
+
+/// Lets faults happen by their names, and checks that as many as wanted did.
+fn faults(only: &str, count: usize) {
+    let mut command = Command::new(program("faults"));
+    command.args(["--seed", "7", "--only", only]);
+    let mut faults = Process::spawn("faults", &command).unwrap();
+    faults.wait_for_success(3 * PATIENCE).unwrap();
+    let told: Vec<_> = faults.lines().into_iter().filter(|line| line.starts_with("faults: ")).collect();
+    println!("{}", told.join("\n"));
+    assert_eq!(told.iter().filter(|line| line.ends_with("lost 0, doubled 0")).count(), count, "{told:#?}");
+}
+
+#[test]
+fn processes_killed_in_recovery_join_and_snapshot_and_a_service_that_stands_still() {
+    faults("kill-archive-recovery,kill-service-join,kill-driver-snapshot,pause-service-3s", 4);
+}
+
+#[test]
+fn a_clock_that_is_set_back() {
+    faults("clock-service-3s", 1);
+}
+
+#[test]
+fn packets_that_are_lost() {
+    faults("loss-10", 1);
+}
+
+#[test]
+fn packets_that_come_twice_and_out_of_order() {
+    faults("relay-both", 1);
+}
+
+#[test]
+fn no_room_for_the_mark_file() {
+    faults("full-mark-file", 1);
+}

@@ -1,0 +1,153 @@
+//! Full disks. Archive and cluster directory of member 0 are on file systems of a few megabytes, which only its processes see: they are mounted in a
+//! namespace of their own, as root or in a namespace of users.
+
+use std::path::Path;
+use std::process::Command;
+
+use aeron_cluster::testing::{PATIENCE, Part, Process, TestCluster};
+use anyhow::{Context as _, Result, ensure};
+
+use crate::fault::{FullDisk, Victim};
+use crate::loaded::replicas_with;
+use crate::rig::{Extra, Rig};
+
+/// Whose disks they are.
+const MEMBER: usize = 0;
+/// Room for what a run writes, and soon full.
+const SIZE: &str = "48m";
+const BALLAST: &str = "ballast";
+const READY: &str = "ready";
+/// Writes what the process of a mark file would have written at its end, which [`TestCluster`] does where it sees the file.
+const RELEASE: &str = r"printf '\377\377\377\377\377\377\377\377' | dd status=none bs=1 seek=16 conv=notrunc";
+
+/// Holds the namespace in which the file systems are.
+pub struct SmallDisk {
+    process: Process,
+    is_of_user: bool,
+}
+
+impl SmallDisk {
+    /// Mounts an empty one at each of the directories.
+    fn mount(dirs: [&Path; 2]) -> Result<SmallDisk> {
+        for dir in dirs {
+            std::fs::create_dir_all(dir)?;
+        }
+        let mount = |dir: &Path| format!("mount -t tmpfs -o size={SIZE} tmpfs '{}'", dir.display());
+        let script = format!("{} && {} && echo {READY} && exec sleep infinity", mount(dirs[0]), mount(dirs[1]));
+        let hold = |is_of_user: bool| -> Result<SmallDisk> {
+            let mut command = Command::new("unshare");
+            if is_of_user {
+                command.args(["--user", "--map-root-user"]);
+            }
+            command.args(["--mount", "setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", &script]);
+            let process = Process::spawn("the namespace of a small disk", &command)?;
+            process.wait_for_line(READY, PATIENCE)?;
+            Ok(SmallDisk { process, is_of_user })
+        };
+        hold(false)
+            .or_else(|_| hold(true))
+            .context("this machine allows no mounts: run as root, or allow user namespaces")
+    }
+
+    /// The same program where the disk is.
+    fn enter(pid: u32, is_of_user: bool, command: &Command) -> Command {
+        let mut inside = Command::new("nsenter");
+        if is_of_user {
+            inside.arg(format!("--user=/proc/{pid}/ns/user")).arg("--preserve-credentials");
+        }
+        inside.arg(format!("--mount=/proc/{pid}/ns/mnt"));
+        inside.args(["--", "setpriv", "--pdeathsig", "KILL", "--"]);
+        inside.arg(command.get_program()).args(command.get_args());
+        inside
+    }
+
+    fn shell(&self, script: &str) -> Result<()> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        let output = Self::enter(self.process.id(), self.is_of_user, &shell).output()?;
+        ensure!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Leaves no room at all.
+    fn fill(&self, dir: &Path) -> Result<()> {
+        let (ballast, dir) = (dir.join(BALLAST), dir.display());
+        let write =
+            |size: &str| format!("dd if=/dev/zero bs={size} oflag=append conv=notrunc of='{}' 2>&1", ballast.display());
+        self.shell(&format!("{}; {}; test \"$(df --output=avail '{dir}' | tail -1)\" -eq 0", write("1M"), write("4k")))
+    }
+
+    fn free(&self, dir: &Path) -> Result<()> {
+        self.shell(&format!("rm '{}'", dir.join(BALLAST).display()))
+    }
+}
+
+pub fn start() -> Result<(TestCluster, Extra)> {
+    let namespace = std::sync::Arc::new(std::sync::OnceLock::<(u32, bool)>::new());
+    let inside = {
+        let namespace = std::sync::Arc::clone(&namespace);
+        move |member: usize, command: Command| match namespace.get() {
+            Some((pid, is_of_user)) if member == MEMBER => SmallDisk::enter(*pid, *is_of_user, &command),
+            _ => command,
+        }
+    };
+    let of_service = inside.clone();
+    let builder = replicas_with(move |place, command| of_service(place.member(), command))?;
+    // Below this an archive begins no recording. The default is as long as its segments are by default: 128 MB.
+    let builder = builder.property("aeron.archive.low.storage.space.threshold", "1m");
+    let mut cluster = builder.server_command(move |member, _, command| inside(member, command)).create()?;
+    let disk = SmallDisk::mount([&cluster.archive_dir(MEMBER), &cluster.cluster_dir(MEMBER)])?;
+    namespace.set((disk.process.id(), disk.is_of_user)).ok().context("there is a disk already")?;
+    cluster.start()?;
+    Ok((cluster, Extra::Disk(disk)))
+}
+
+pub fn run(rig: &mut Rig, disk: FullDisk) -> Result<String> {
+    match disk {
+        FullDisk::Archive => archive(rig),
+        FullDisk::MarkFile => mark_file(rig),
+    }
+}
+
+fn disk(rig: &Rig) -> Result<&SmallDisk> {
+    match &rig.extra {
+        Extra::Disk(disk) => Ok(disk),
+        _ => anyhow::bail!("no small disk"),
+    }
+}
+
+/// The archive has no room for the next part of the log.
+fn archive(rig: &mut Rig) -> Result<String> {
+    let dir = rig.cluster().archive_dir(MEMBER);
+    disk(rig)?.fill(&dir)?;
+    rig.await_end(MEMBER, Victim::Server(Part::ConsensusModule))?;
+    rig.await_end(MEMBER, Victim::Service)?;
+    let words = rig.last_words(MEMBER)?;
+    let lines = rig.process(MEMBER, Victim::Server(Part::Archive))?.lines();
+    let of_archive = lines.iter().find(|line| line.contains("No space left")).cloned();
+    disk(rig)?.free(&dir)?;
+    rig.cluster().kill_member(MEMBER);
+    for file in [dir.join("archive-mark.dat"), rig.cluster().cluster_dir(MEMBER).join("cluster-mark.dat")] {
+        disk(rig)?.shell(&format!("{RELEASE} of='{}'", file.display()))?;
+    }
+    rig.cluster().start()?;
+    Ok(format!("{words}; archive: {}", of_archive.unwrap_or_else(|| "nothing".to_owned())))
+}
+
+/// A service that starts has no room for its mark file; there is none of an earlier run.
+fn mark_file(rig: &mut Rig) -> Result<String> {
+    let dir = rig.cluster().cluster_dir(MEMBER);
+    rig.cluster().stop_member(MEMBER)?;
+    disk(rig)?.shell(&format!("rm '{}'", dir.join("cluster-mark-service-0.dat").display()))?;
+    disk(rig)?.fill(&dir)?;
+    for part in [Part::Driver, Part::Archive] {
+        rig.cluster().start_part(MEMBER, part)?;
+    }
+    rig.cluster().start_service(MEMBER, 0)?;
+    rig.await_end(MEMBER, Victim::Service)?;
+    let words = rig.last_words(MEMBER)?;
+    ensure!(words.contains("mark file") && words.contains("space"), "{words}");
+    disk(rig)?.free(&dir)?;
+    rig.cluster().start()?;
+    Ok(words)
+}
