@@ -73,7 +73,7 @@ pub use image::{Image, ImageRef};
 pub use image_handlers::{ImageHandlers, ImageView};
 #[cfg(feature = "driver")]
 pub(crate) use native_error::check;
-pub(crate) use native_error::{kind_of, last_error};
+pub(crate) use native_error::{LAST_REGISTRATION_CODE, kind_of, last_error};
 pub use offer::OfferError;
 pub use publication::Publication;
 pub use session_id::AsyncSessionId;

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 // aeron_client_error.h: codes of the driver's error responses.
 const RESOURCE_TEMPORARILY_UNAVAILABLE: i32 = 10;
 const STORAGE_SPACE: i32 = 12;
-const LAST_REGISTRATION_CODE: i32 = 14;
+pub(crate) const LAST_REGISTRATION_CODE: i32 = 14;
 // aeronc.h: AERON_CLIENT_ERROR_*.
 const DRIVER_TIMEOUT: i32 = 1000;
 const CLIENT_TIMEOUT: i32 = 1001;

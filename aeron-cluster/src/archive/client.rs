@@ -119,7 +119,8 @@ impl Archive {
         result
     }
 
-    /// Whether the archive can answer. Once it cannot, this connection is of no more use.
+    /// Whether the archive can answer. Once it cannot, this connection is of no more use. What it sent before has to be taken first: over shared
+    /// memory this is true of an archive that ended as long as no request or poll took its last words.
     pub fn is_connected(&self) -> bool {
         // SAFETY: the connection is live, and its subscription as long.
         unsafe { sys::aeron_subscription_is_connected(self.responses()) }

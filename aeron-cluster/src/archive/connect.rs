@@ -15,7 +15,7 @@ use crate::{Error, ErrorKind, Result};
 const CONNECT_TIMEOUT_CODE: i32 = -1;
 
 /// What an archive says when the credentials do not suffice (`ControlSession.SESSION_REJECTED_MSG`).
-const REJECTED: &str = "authentication rejected";
+pub(super) const REJECTED: &str = "authentication rejected";
 
 unsafe extern "C" {
     /// Of the C archive client's `aeron_archive_async_connect.h`, which is not installed: gives an attempt up and frees it.

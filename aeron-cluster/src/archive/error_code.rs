@@ -82,6 +82,11 @@ impl ArchiveErrorCode {
         Self::ALL.get(code).copied()
     }
 
+    /// Whether this is a code of an archive as the C client has it, but for the sign.
+    pub(super) fn is_native(code: i32) -> bool {
+        code.checked_sub(CLIENT_BASE).is_some_and(|code| (0..Self::ALL.len() as i32).contains(&code))
+    }
+
     /// The number on the wire (`ArchiveException.errorCode`).
     pub fn code(self) -> i32 {
         self as i32

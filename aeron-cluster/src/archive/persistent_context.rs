@@ -8,26 +8,32 @@ use std::ptr::NonNull;
 
 use aeron_sys as sys;
 
+use super::connect::REJECTED;
+use super::error_code::ArchiveErrorCode;
 use super::native_context::NativeContext;
 use super::persistent_settings::{PersistentSubscriptionListener, StartFrom};
 use super::{check, failure};
-use crate::aeron::{ChannelUri, kind_of, native_channel};
+use crate::aeron::{ChannelUri, LAST_REGISTRATION_CODE, kind_of, native_channel};
 use crate::{Error, ErrorKind, Result};
 
-/// What C sets when connecting to the archive took too long.
-const CONNECT_TIMEOUT_CODE: c_int = -1;
 /// `AERON_ARCHIVE_PERSISTENT_SUBSCRIPTION_FROM_START` and `_FROM_LIVE`, macros that bindgen does not see.
 const FROM_START: i64 = -1;
 const FROM_LIVE: i64 = -2;
 
-/// The error behind a code that a persistent subscription tells. C gives codes of the archive, of the driver and of the operating system
-/// with and without signs: up to 16 it can be the archive's or the driver's, and the text tells.
+/// What C sets when connecting to the archive took too long, as it does for an invalid channel.
+const CONNECT_TIMEOUT: (c_int, &str) = (-1, "connect timeout");
+
+/// The error behind a code that a persistent subscription tells. C gives those of the driver and of the archive without the sign that they have
+/// everywhere else, and `EINVAL` for what the archive says to a connection or does not fit the recording.
 pub(super) fn error_of(code: c_int, message: &str) -> Error {
+    let has_lost_its_sign = (1..=LAST_REGISTRATION_CODE).contains(&code) || ArchiveErrorCode::is_native(code);
+    let code = if has_lost_its_sign { -code } else { code };
     let kind = match code {
-        CONNECT_TIMEOUT_CODE => ErrorKind::Timeout,
-        libc::ETIMEDOUT => ErrorKind::Timeout,
-        -16..=16 | libc::EINVAL => ErrorKind::Archive,
-        code => kind_of(-code.abs()),
+        code if code == CONNECT_TIMEOUT.0 && message.contains(CONNECT_TIMEOUT.1) => ErrorKind::Timeout,
+        libc::EINVAL if message.contains(REJECTED) => ErrorKind::Authentication,
+        libc::EINVAL => ErrorKind::Archive,
+        libc::ENOTCONN => ErrorKind::NotConnected,
+        code => kind_of(code),
     };
     Error::with_code(kind, code, message.trim())
 }
@@ -37,6 +43,7 @@ type BoxedListener = Box<dyn PersistentSubscriptionListener + Send>;
 /// A listener where C can find it, and its panic.
 struct Listening {
     listener: RefCell<BoxedListener>,
+    last_error: RefCell<Option<Error>>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
 }
 
@@ -48,8 +55,15 @@ unsafe impl Send for ListenerSlot {}
 
 impl ListenerSlot {
     pub(super) fn new(listener: BoxedListener) -> Self {
-        let listening = Listening { listener: RefCell::new(listener), panic: Cell::new(None) };
+        let (listener, last_error) = (RefCell::new(listener), RefCell::new(None));
+        let listening = Listening { listener, last_error, panic: Cell::new(None) };
         ListenerSlot(NonNull::from(Box::leak(Box::new(listening))))
+    }
+
+    /// What was told last.
+    pub(super) fn last_error(&self) -> Option<Error> {
+        // SAFETY: it lives as long as this, and nobody has it mutably.
+        unsafe { self.0.as_ref() }.last_error.borrow().clone()
     }
 
     /// Resumes a panic of the listener, after C returned.
@@ -98,6 +112,7 @@ unsafe extern "C" fn on_error(clientd: *mut c_void, code: c_int, message: *const
     // SAFETY: as above; the message is a NUL-terminated string for the length of the call.
     unsafe {
         let error = error_of(code, &CStr::from_ptr(message).to_string_lossy());
+        *(*clientd.cast::<Listening>()).last_error.borrow_mut() = Some(error.clone());
         tell(clientd, |listener| listener.on_error(&error));
     }
 }
@@ -187,5 +202,32 @@ impl Drop for PersistentContext {
     fn drop(&mut self) {
         // SAFETY: no subscription owns it.
         unsafe { sys::aeron_archive_persistent_subscription_context_close(self.ptr()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_with_and_without_their_signs_are_told_apart() {
+        for (code, message, kind) in [
+            (-1, "(-1) invalid channel\n[...] connect timeout", ErrorKind::Timeout),
+            (-1, "(-1) invalid channel", ErrorKind::Registration),
+            (1, "(-1) invalid channel", ErrorKind::Registration),
+            (10, "temporarily", ErrorKind::ResourceTemporarilyUnavailable),
+            (-200, "earlier than last seen position", ErrorKind::Archive),
+            (211, "Replay request failed: no space", ErrorKind::StorageSpace),
+            (216, "Replay request failed: position", ErrorKind::Archive),
+            (libc::EINVAL, "unknown recording id: 3", ErrorKind::Archive),
+            (libc::EINVAL, "authentication rejected", ErrorKind::Authentication),
+            (libc::ETIMEDOUT, "No image", ErrorKind::Timeout),
+            (libc::ENOTCONN, "offer failed", ErrorKind::NotConnected),
+            (-1000, "driver timeout", ErrorKind::DriverDead),
+        ] {
+            assert_eq!(error_of(code, message).kind(), kind, "{code} {message}");
+        }
+        assert_eq!(ArchiveErrorCode::of(&error_of(216, "position")), Some(ArchiveErrorCode::InvalidPosition));
+        assert_eq!(error_of(216, "position").code(), -216);
     }
 }

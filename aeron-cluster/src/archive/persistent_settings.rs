@@ -24,8 +24,8 @@ pub trait PersistentSubscriptionListener {
     /// The live stream is lost, and a replay begins.
     fn on_live_left(&mut self) {}
 
-    /// Something went wrong. The subscription tries again, or has failed
-    /// ([`has_failed`](super::PersistentSubscription::has_failed)).
+    /// Something went wrong. The subscription has failed ([`has_failed`](super::PersistentSubscription::has_failed)), or tries again, for ever:
+    /// connecting to the archive too, also after [`Authentication`](crate::ErrorKind::Authentication), which does not pass by itself.
     fn on_error(&mut self, _error: &Error) {}
 }
 

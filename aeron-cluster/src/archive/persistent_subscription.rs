@@ -135,10 +135,13 @@ impl PersistentSubscription {
     pub fn failure(&self) -> Option<Error> {
         let (mut code, mut message) = (0, std::ptr::null());
         // SAFETY: the subscription is live; the message is a string of its own, copied here.
-        unsafe {
+        let failure = unsafe {
             sys::aeron_archive_persistent_subscription_failure_reason(self.live.ptr(), &mut code, &mut message)
                 .then(|| error_of(code, &text_of(message).unwrap_or_default()))
-        }
+        }?;
+        // A recording that stopped before what was seen live has C tell the listener alone.
+        let is_untold = failure.message().is_empty();
+        Some(is_untold.then(|| self.listener.last_error()).flatten().unwrap_or(failure))
     }
 
     /// How far the replay was behind the live stream, in bytes, when it last tried to join: less than 0 if it was ahead. `None` before that.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use aeron_sys as sys;
 
-use super::client::Archive;
+use super::client::{Archive, POLL_INTERVAL};
 use super::guard::{self, id, session_channel};
 use super::replay_params::ReplayParams;
 use crate::aeron::{NULL_VALUE, Subscription, native_channel};
@@ -71,8 +71,8 @@ impl Archive {
             return self.replay_by_response(recording_id, channel, stream_id, params);
         }
         let replay_session_id = self.start_replay(recording_id, channel, stream_id, params)?;
-        let added = session_channel(channel, replay_session_id as i32)
-            .and_then(|channel| self.aeron().add_subscription(&channel, stream_id));
+        let added =
+            session_channel(channel, replay_session_id as i32).and_then(|channel| self.subscribe(&channel, stream_id));
         if added.is_err()
             && let Err(error) = self.stop_replay(replay_session_id)
         {
@@ -88,7 +88,7 @@ impl Archive {
         stream_id: i32,
         params: &ReplayParams,
     ) -> Result<Subscription> {
-        let subscription = self.aeron().add_subscription(channel, stream_id)?;
+        let subscription = self.subscribe(channel, stream_id)?;
         let params = params.subscription_registration_id(subscription.registration_id());
         let replay_session_id = self.start_replay(recording_id, channel, stream_id, &params)?;
         let deadline = Instant::now() + self.message_timeout();
@@ -97,11 +97,30 @@ impl Archive {
                 let message = format!("the replay {replay_session_id} of {recording_id} did not come on {channel}");
                 return Err(Error::new(ErrorKind::Timeout, message));
             }
-            if self.aeron().drive() == 0 {
-                std::thread::sleep(super::client::POLL_INTERVAL);
-            }
+            self.idle();
         }
         Ok(subscription)
+    }
+
+    /// Adds a subscription. What one before used at the same address may not be quite gone: the driver says to try again.
+    fn subscribe(&self, channel: &str, stream_id: i32) -> Result<Subscription> {
+        let deadline = Instant::now() + self.message_timeout();
+        loop {
+            match self.aeron().add_subscription(channel, stream_id) {
+                Err(error)
+                    if error.kind() == ErrorKind::ResourceTemporarilyUnavailable && Instant::now() < deadline =>
+                {
+                    self.idle();
+                }
+                added => return added,
+            }
+        }
+    }
+
+    fn idle(&self) {
+        if self.aeron().drive() == 0 {
+            std::thread::sleep(POLL_INTERVAL);
+        }
     }
 
     /// Ends a replay, by the id that [`start_replay`](Self::start_replay) gave. One that ended before is no error. Mirrors

@@ -38,6 +38,7 @@ enum Request {
 pub struct PendingRequest {
     request: Request,
     doing: String,
+    control_session_id: i64,
     correlation_id: i64,
     timeout: Duration,
     deadline: Instant,
@@ -91,10 +92,19 @@ impl Archive {
     }
 
     fn pending(&mut self, doing: String, request: Request) -> PendingRequest {
-        let correlation_id = self.next_correlation_id();
+        let (control_session_id, correlation_id) = (self.control_session_id(), self.next_correlation_id());
         let timeout = self.message_timeout();
         let deadline = Instant::now() + timeout;
-        PendingRequest { request, doing, correlation_id, timeout, deadline, is_sent: false, is_over: false }
+        PendingRequest {
+            request,
+            doing,
+            control_session_id,
+            correlation_id,
+            timeout,
+            deadline,
+            is_sent: false,
+            is_over: false,
+        }
     }
 
     fn next_correlation_id(&self) -> i64 {
@@ -108,17 +118,20 @@ impl PendingRequest {
     /// conductor if that has no thread. `None`: not yet. The answer to a recording is the id of its subscription, that to a replay the replay's id, as from
     /// [`Archive::start_recording`] and [`Archive::start_replay`].
     ///
-    /// `archive` must be the connection that the request was made with.
-    ///
     /// # Errors
     ///
     /// - [`Archive`](ErrorKind::Archive) or [`StorageSpace`](ErrorKind::StorageSpace): the archive refused, with its words;
     /// - [`Timeout`](ErrorKind::Timeout): no answer within the message timeout;
     /// - [`NotConnected`](ErrorKind::NotConnected): the archive went away; [`Closed`](ErrorKind::Closed): the client ended;
-    /// - [`State`](ErrorKind::State): the answer, or an error, was given before.
+    /// - [`State`](ErrorKind::State): the answer, or an error, was given before;
+    /// - [`InvalidArgument`](ErrorKind::InvalidArgument): `archive` is not the connection that the request was made with, with which it can be
+    ///   polled still.
     pub fn poll(&mut self, archive: &mut Archive) -> Result<Option<i64>> {
         if self.is_over {
             return Err(self.error(ErrorKind::State, "it was answered already"));
+        }
+        if archive.control_session_id() != self.control_session_id {
+            return Err(self.error(ErrorKind::InvalidArgument, "it was made with another connection to an archive"));
         }
         let polled = self.step(archive);
         self.is_over = !matches!(polled, Ok(None));
@@ -172,11 +185,10 @@ impl PendingRequest {
 
     /// The answer to this request, if it has come. Others are late answers to requests that were given up.
     fn answer(&self, archive: &mut Archive) -> Result<Option<Result<i64>>> {
-        let control_session_id = archive.control_session_id();
         let mut answer = None;
         archive.poll_responses(FRAGMENT_LIMIT, |message| match ControlResponse::decode(message) {
             Some(response)
-                if response.control_session_id == control_session_id
+                if response.control_session_id == self.control_session_id
                     && response.correlation_id == self.correlation_id =>
             {
                 answer = Some(self.result(response.answer));

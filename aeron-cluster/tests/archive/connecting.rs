@@ -13,7 +13,6 @@ use aeron_cluster::security::CredentialsSupplier;
 use aeron_cluster::testing::{PATIENCE, Process};
 
 use crate::node::Node;
-use crate::support::java_programs;
 use crate::until;
 
 /// `ControlSessionCounter.TYPE_ID`.
@@ -59,13 +58,10 @@ impl CredentialsSupplier for Panicking {
 
 #[test]
 fn credentials_and_challenges_are_answered() {
-    let node = Node::with(
-        &java_programs(),
-        &[
-            ("aeron.archive.authenticator.supplier", "PasswordAuthenticator"),
-            ("aeron.archive.session.liveness.check.interval", "200ms"),
-        ],
-    );
+    let node = Node::with_properties(&[
+        ("aeron.archive.authenticator.supplier", "PasswordAuthenticator"),
+        ("aeron.archive.session.liveness.check.interval", "200ms"),
+    ]);
     let connect = |words: &Words| Archive::connect(&node.local().credentials_supplier(words.clone()));
 
     let open = words("open", "");
@@ -160,7 +156,7 @@ fn settings_are_those_given_and_the_defaults_of_c() {
 }
 
 #[test]
-fn the_archive_shows_who_its_clients_are() {
+pub fn the_archive_shows_who_its_clients_are() {
     let node = Node::start();
     let archive = node.connect();
     let session = archive.control_session_id();

@@ -5,9 +5,13 @@
 mod connecting;
 mod endings;
 mod falling_out;
+mod handles;
+mod killed;
+mod losses;
 mod merging;
 mod node;
 mod persistent;
+mod persistent_failures;
 mod recordings;
 mod replays;
 mod replication;
@@ -17,6 +21,7 @@ mod segments;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};

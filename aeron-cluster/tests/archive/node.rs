@@ -1,6 +1,9 @@
 //! An archive and a media driver to test with.
 
+use std::cell::Cell;
+use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aeron_cluster::aeron::Aeron;
@@ -8,8 +11,31 @@ use aeron_cluster::archive::{Archive, Context};
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{Java, PATIENCE, PortBlock, Process, WorkDir};
 
+use crate::support::{java_1_54, java_programs};
+
 /// How long the driver may stand still: on a loaded machine its thread does so for seconds.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Chooses the servers of all tests: `1.54.0`, the version of the client. Otherwise they are 1.51.0.
+const VERSION: &str = "ARCHIVE_TESTS_AT";
+
+thread_local! {
+    static IS_AT_1_54: Cell<bool> = Cell::new(std::env::var(VERSION).is_ok_and(|version| version == "1.54.0"));
+}
+
+/// Runs tests with servers of the client's version.
+pub fn at_1_54(tests: &[fn()]) {
+    let before = IS_AT_1_54.replace(true);
+    tests.iter().for_each(|test| test());
+    IS_AT_1_54.set(before);
+}
+
+/// The servers, with our programs.
+fn java() -> Java {
+    static AT_1_51: OnceLock<Java> = OnceLock::new();
+    static AT_1_54: OnceLock<Java> = OnceLock::new();
+    if IS_AT_1_54.get() { AT_1_54.get_or_init(java_1_54).clone() } else { AT_1_51.get_or_init(java_programs).clone() }
+}
 
 /// A media driver in this process and the official archive server beside it. The fields end in this order.
 pub struct Node {
@@ -27,12 +53,17 @@ impl Node {
         Node::with_properties(&[])
     }
 
+    /// With more properties for the archive.
     pub fn with_properties(more: &[(&str, &str)]) -> Node {
-        Node::with(&Java::aeron_all().expect("java"), more)
+        Node::launch(more, None)
     }
 
-    /// With the archive of another class path, and more properties for it.
-    pub fn with(java: &Java, more: &[(&str, &str)]) -> Node {
+    /// With an archive that has a disk of its own, of this size, and uses it to the last. Nobody else sees what is on it.
+    pub fn on_a_disk_of(size: &str) -> Node {
+        Node::launch(&[("aeron.archive.low.storage.space.threshold", "1k")], Some(size))
+    }
+
+    fn launch(more: &[(&str, &str)], disk_size: Option<&str>) -> Node {
         let (memory, disk) = (WorkDir::new().expect("directory"), WorkDir::new().expect("directory"));
         let ports = PortBlock::reserve().expect("ports");
         let driver = MediaDriver::launch(
@@ -58,7 +89,13 @@ impl Node {
             ("aeron.archive.idle.strategy", "org.agrona.concurrent.BackoffIdleStrategy"),
         ];
         properties.extend_from_slice(more);
-        let command = java.command("io.aeron.archive.Archive", properties);
+        // A page of a mapped file for which there is no room is the end of its virtual machine.
+        let mark_file_dir = memory.path().join("mark").display().to_string();
+        properties.extend(disk_size.map(|_| ("aeron.archive.mark.file.dir", mark_file_dir.as_str())));
+        let mut command = java().command("io.aeron.archive.Archive", properties);
+        if let Some(size) = disk_size {
+            command = on_a_disk_of(size, disk.path(), &command);
+        }
         let archive = Process::spawn("archive", &command).expect("archive");
         let aeron =
             Aeron::connect(aeron_cluster::aeron::Context::new().dir(driver.dir()).driver_timeout(DRIVER_TIMEOUT))
@@ -97,4 +134,17 @@ impl Node {
     pub fn connect(&self) -> Archive {
         Archive::connect(&self.local()).expect("archive")
     }
+}
+
+/// The command in a namespace of its own, where a small disk is at that path.
+fn on_a_disk_of(size: &str, path: &Path, command: &Command) -> Command {
+    let mut wrapped = Command::new("unshare");
+    // SAFETY: geteuid only tells who runs the test (geteuid(2)). Root needs no namespace of users, and may not make one in a chroot.
+    if unsafe { libc::geteuid() } != 0 {
+        wrapped.args(["--user", "--map-root-user"]);
+    }
+    let script = "mount -t tmpfs -o size=\"$1\" none \"$2\" && shift 2 && exec \"$@\"";
+    wrapped.args(["--mount", "--", "sh", "-ec", script, "test", size]).arg(path);
+    wrapped.arg(command.get_program()).args(command.get_args());
+    wrapped
 }

@@ -7,11 +7,9 @@ use aeron_cluster::aeron::{FrameFlags, Header};
 use aeron_cluster::archive::{
     Archive, PersistentSubscription, PersistentSubscriptionListener, PersistentSubscriptionSettings, StartFrom,
 };
-use aeron_cluster::testing::Java;
 use aeron_cluster::{Error, ErrorKind};
 
 use crate::node::Node;
-use crate::support::java_1_54;
 use crate::{REPLAY_STREAM, STREAM, message, send, until};
 
 const CHANNEL: &str = "aeron:ipc?alias=persistent";
@@ -49,8 +47,9 @@ pub fn whole(message: &[u8], header: &Header<'_>) -> Vec<u8> {
     message.to_vec()
 }
 
-fn catches_up(java: &Java) {
-    let node = Node::with(java, &[]);
+#[test]
+pub fn it_catches_up_from_the_recording_and_goes_on_live() {
+    let node = Node::start();
     let mut archive = node.connect();
     let mut publication = archive.add_recorded_exclusive_publication(CHANNEL, STREAM).expect("recorded");
     let counter = until("its counter", || archive.recording_counter(publication.session_id()));
@@ -95,16 +94,6 @@ fn send_while(
         }
         receive().then_some(())
     });
-}
-
-#[test]
-fn it_catches_up_from_the_recording_and_goes_on_live() {
-    catches_up(&Java::aeron_all().expect("java"));
-}
-
-#[test]
-fn it_does_so_with_an_archive_of_its_own_version() {
-    catches_up(&java_1_54());
 }
 
 #[test]

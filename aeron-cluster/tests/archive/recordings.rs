@@ -59,7 +59,7 @@ fn recorded_publications_are_recorded_once_and_stopped_by_each_name() {
 }
 
 #[test]
-fn a_recording_is_continued_cut_and_purged() {
+pub fn a_recording_is_continued_cut_and_purged() {
     let node = Node::start();
     let mut archive = node.connect();
     let recording_id = recorded(&mut archive, 50);

@@ -29,7 +29,7 @@ pub fn sent(count: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_replay_comes_to_a_subscription_of_its_own() {
+pub fn a_replay_comes_to_a_subscription_of_its_own() {
     let node = Node::start();
     let mut archive = Archive::connect(&node.remote()).expect("archive");
     let recording_id = recorded(&mut archive, 40);

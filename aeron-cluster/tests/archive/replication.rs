@@ -9,7 +9,6 @@ use aeron_cluster::archive::{
 
 use crate::node::Node;
 use crate::recordings::{recorded, recorded_on};
-use crate::support::java_programs;
 use crate::{STREAM, message, replay, send, until, with_session_id};
 
 /// A connection to the archive that copies, and what it is told.
@@ -54,7 +53,7 @@ fn sent(count: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_recording_is_replicated_from_another_archive() {
+pub fn a_recording_is_replicated_from_another_archive() {
     let (source, copy) = (Node::start(), Node::start());
     let mut archive = source.connect();
     let first = recorded(&mut archive, 1);
@@ -133,7 +132,7 @@ fn a_copy_is_merged_with_the_live_stream_and_goes_on() {
 
 #[test]
 fn a_copy_comes_back_the_way_that_it_is_asked_for_and_from_one_who_wants_a_password() {
-    let source = Node::with(&java_programs(), &[("aeron.archive.authenticator.supplier", "PasswordAuthenticator")]);
+    let source = Node::with_properties(&[("aeron.archive.authenticator.supplier", "PasswordAuthenticator")]);
     let copy = Node::start();
     let mut archive = Archive::connect(&source.local().credentials_supplier(Words("open"))).expect("archive");
     let recording_id = recorded_on(&mut archive, "aeron:ipc?alias=secret", |publication| _ = send(publication, 30));

@@ -1,5 +1,7 @@
 //! Requests that are polled for their answer.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,14 +21,27 @@ fn answer(archive: &mut Archive, request: &mut PendingRequest) -> aeron_cluster:
     })
 }
 
-/// Stops a process where it stands, or lets it go on.
 fn signal(process: &Process, signal: &str) {
     let group = format!("-{}", process.id());
     assert!(Command::new("kill").args(["-s", signal, "--", &group]).status().expect("kill").success());
 }
 
+/// Stops a process where it stands, and waits until all of its threads do.
+pub fn stand_still(process: &Process) {
+    signal(process, "STOP");
+    let is_stopped = |task: PathBuf| {
+        // A thread that is gone has no state, and one's name may have any character in it but ends with the last parenthesis.
+        let Ok(state) = fs::read_to_string(task.join("stat")) else { return true };
+        state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    };
+    until("it to stand still", || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", process.id())).expect("its threads");
+        tasks.map(|task| task.expect("a thread").path()).all(is_stopped).then_some(())
+    });
+}
+
 #[test]
-fn requests_are_polled_for_their_answers() {
+pub fn requests_are_polled_for_their_answers() {
     let node = Node::start();
     let mut archive = node.connect();
     let mut publication = node.aeron.add_exclusive_publication(CHANNEL, STREAM).expect("publication");
@@ -95,7 +110,7 @@ fn an_archive_that_stands_still_is_a_timeout_and_its_late_answer_confuses_nobody
     // It takes its time to start.
     let context = node.local().message_timeout(TIMEOUT);
     let mut archive = until("the archive", || Archive::connect(&context).ok());
-    signal(&node.archive, "STOP");
+    stand_still(&node.archive);
     let start = Instant::now();
     let mut replay = archive.request_replay(42, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new()).expect("a request");
     let error = answer(&mut archive, &mut replay).expect_err("it stands still");

@@ -24,7 +24,7 @@ fn subscribe(archive: &Archive, channel: &str) -> Subscription {
 }
 
 #[test]
-fn a_session_whose_answers_come_back_the_way_of_its_requests() {
+pub fn a_session_whose_answers_come_back_the_way_of_its_requests() {
     let node = Node::start();
     let mut archive = Archive::connect(&context(&node)).expect("archive");
     let settings = archive.settings();

@@ -13,7 +13,7 @@ fn start_of(archive: &mut Archive, recording_id: i64) -> i64 {
 }
 
 #[test]
-fn segments_are_detached_attached_purged_and_migrated() {
+pub fn segments_are_detached_attached_purged_and_migrated() {
     let node = Node::start();
     let (sender, signals) = mpsc::channel();
     let context = node.local().on_recording_signal(move |signal| _ = sender.send(signal.kind));

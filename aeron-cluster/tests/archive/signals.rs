@@ -10,7 +10,7 @@ use crate::node::Node;
 use crate::{CHANNEL, REPLAY_STREAM, STREAM, until, with_session_id};
 
 #[test]
-fn signals_come_within_requests_polled_requests_and_polls() {
+pub fn signals_come_within_requests_polled_requests_and_polls() {
     let node = Node::start();
     let (sender, signals) = mpsc::channel::<RecordingSignal>();
     let context = node.local().on_recording_signal(move |signal| _ = sender.send(*signal));
