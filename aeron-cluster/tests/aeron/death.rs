@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aeron_cluster::aeron::{
-    Action, Aeron, Context, Counter, ExclusivePublication, Image, OfferError, Publication, Subscription,
+    Action, Aeron, ChannelStatus, Context, Counter, ExclusivePublication, Image, OfferError, Publication, Subscription,
 };
 use aeron_cluster::driver::MediaDriver;
 use aeron_cluster::testing::{PATIENCE, Process, WorkDir};
@@ -26,6 +26,8 @@ struct Handles {
     subscription: Subscription,
     image: Image,
     counter: Counter,
+    to_several: ExclusivePublication,
+    of_nobody: Counter,
 }
 
 impl Handles {
@@ -35,14 +37,16 @@ impl Handles {
         let image = image_of(aeron.add_subscription("aeron:ipc", STREAM).unwrap(), publication.session_id());
         let subscription = aeron.add_subscription("aeron:ipc", STREAM).unwrap();
         let counter = aeron.add_counter(1001, &[], "doomed").unwrap();
+        let to_several = aeron.add_exclusive_publication("aeron:udp?control-mode=manual", STREAM).unwrap();
+        let of_nobody = aeron.add_static_counter(1002, &[], "of nobody", 12).unwrap();
         until("the images", || {
             subscription.image_count() == 2 && publication.is_connected() && exclusive.is_connected()
         });
-        Handles { publication, exclusive, subscription, image, counter }
+        Handles { publication, exclusive, subscription, image, counter, to_several, of_nobody }
     }
 
     fn all_are_closed(&mut self) {
-        let Handles { publication, exclusive, subscription, image, counter } = self;
+        let Handles { publication, exclusive, subscription, image, counter, .. } = self;
         assert!(publication.is_closed() && !publication.is_connected());
         assert!(exclusive.is_closed() && !exclusive.is_connected());
         assert!(subscription.is_closed() && !subscription.is_connected());
@@ -55,9 +59,42 @@ impl Handles {
         assert_eq!((publication.position(), exclusive.position()), (Err(closed), Err(closed)));
         assert_eq!((publication.position_limit(), exclusive.position_limit()), (Err(closed), Err(closed)));
         assert_eq!(subscription.poll(9, |_, _| {}), Ok(0));
+        assert_eq!(subscription.block_poll(4096, |_| {}), Ok(0));
         assert_eq!(image.controlled_poll(9, |_, _| Action::Continue), Ok(0));
+        assert_eq!(image.bounded_poll(i64::MAX, 9, |_, _| {}), Ok(0));
+        assert_eq!(image.block_poll(4096, |_| {}), Ok(0));
         assert!(subscription.image_at_index(0).is_none_or(|image| image.is_closed()));
         counter.set(counter.get() + 1);
+    }
+
+    /// What is seldom asked for.
+    fn all_the_rest_is_closed(&mut self) {
+        let Handles { publication, exclusive, subscription, image, to_several, of_nobody, .. } = self;
+        let closed = OfferError::Closed;
+        let value = |_: &[u8]| 7;
+        assert_eq!(publication.offer_with_reserved_value(b"late", value), Err(closed));
+        assert_eq!(exclusive.offer_with_reserved_value(b"late", value), Err(closed));
+        assert_eq!(exclusive.append_padding(64), Err(closed));
+        assert_eq!((publication.available_window(), exclusive.available_window()), (Err(closed), Err(closed)));
+        exclusive.revoke_on_close();
+        for status in [publication.channel_status(), exclusive.channel_status(), subscription.channel_status()] {
+            assert_eq!(status, ChannelStatus::Errored);
+        }
+        for addresses in [publication.local_addresses(), exclusive.local_addresses(), subscription.local_addresses()] {
+            assert!(addresses.as_ref().map_or(true, Vec::is_empty), "{addresses:?}");
+        }
+        assert!(image.reject("late").is_err() || image.is_closed());
+        assert!(to_several.is_closed() && !to_several.is_connected());
+        for error in [
+            to_several.add_destination("aeron:udp?endpoint=127.0.0.1:1").map(drop),
+            to_several.remove_destination("aeron:udp?endpoint=127.0.0.1:1"),
+            to_several.remove_destination_by_id(1),
+            to_several.async_add_destination("aeron:udp?endpoint=127.0.0.1:1").map(drop),
+        ] {
+            let error = error.expect_err("the driver is dead");
+            assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+        }
+        of_nobody.increment();
     }
 }
 
@@ -68,10 +105,12 @@ fn adding_is_refused(aeron: &Aeron) {
         aeron.add_subscription("aeron:ipc", STREAM).map(drop),
         aeron.add_counter(1001, &[], "too late").map(drop),
         aeron.async_add_subscription("aeron:ipc", STREAM).map(drop),
+        aeron.add_static_counter(1002, &[], "too late", 13).map(drop),
+        aeron.next_session_id(STREAM).map(drop),
     ];
     for error in errors.map(|result| result.expect_err("the driver is dead")) {
         assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
-        assert!(error.message().contains("cannot add"), "{error}");
+        assert!(error.message().contains("cannot "), "{error}");
     }
 }
 
@@ -84,6 +123,7 @@ fn every_handle_says_that_it_is_closed() {
     until("the client to notice", || rig.aeron.is_closed());
     assert_eq!(claim.commit(), 64);
     handles.all_are_closed();
+    handles.all_the_rest_is_closed();
     adding_is_refused(&rig.aeron);
     assert_eq!(rig.aeron.last_error().map(|error| error.kind()), Some(ErrorKind::DriverDead));
 
@@ -156,8 +196,14 @@ fn a_killed_driver_ends_its_clients_and_not_their_process() {
     let mut later = Handles::new(&client(&dir));
     assert!(later.publication.offer(b"alive").is_ok() && later.exclusive.offer(b"alive").is_ok());
     handles.all_are_closed();
+    handles.all_the_rest_is_closed();
     drop(handles);
     driver.kill();
+}
+
+/// What is said when the client has ended, or its conductor is behind.
+fn is_of_the_end(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Closed | ErrorKind::ResourceTemporarilyUnavailable)
 }
 
 /// Sends, receives, adds and drops until nothing works any more. Returns what was sent and what received.
@@ -166,11 +212,24 @@ fn work_until_the_end(aeron: &Aeron, stream: i32, sent: &AtomicU32) {
     let mut exclusive = aeron.add_exclusive_publication("aeron:ipc", stream).unwrap();
     let mut subscription = aeron.add_subscription("aeron:ipc", stream).unwrap();
     let counter = aeron.add_counter(1001, &[], "working").unwrap();
+    let session_id = exclusive.session_id();
+    let mut image = image_of(aeron.add_subscription("aeron:ipc", stream).unwrap(), session_id);
+    let to_several = aeron.add_publication("aeron:udp?control-mode=manual", stream).unwrap();
     let mut adds = Vec::new();
     loop {
         let offered = [publication.offer(b"shared"), exclusive.offer(b"exclusive")];
         subscription.poll(10, |_, _| {}).unwrap();
+        image.poll(10, |_, _| {}).unwrap();
         counter.increment();
+        let destination = "aeron:udp?endpoint=127.0.0.1:1";
+        for error in [
+            to_several.async_add_destination(destination).err(),
+            to_several.async_remove_destination(destination).err(),
+            aeron.async_add_counter(1001, &[], "more").err(),
+            aeron.async_next_session_id(stream).err(),
+        ] {
+            assert!(error.as_ref().is_none_or(is_of_the_end), "{error:?}");
+        }
         if offered.iter().all(Result::is_ok) {
             sent.fetch_add(1, Ordering::Relaxed);
         }
@@ -180,16 +239,13 @@ fn work_until_the_end(aeron: &Aeron, stream: i32, sent: &AtomicU32) {
         // At its end, nobody answers these.
         match aeron.async_add_subscription("aeron:ipc", stream + 100) {
             Ok(add) => adds.push(add),
-            // Or the conductor is behind.
-            Err(error) => assert!(
-                matches!(error.kind(), ErrorKind::Closed | ErrorKind::ResourceTemporarilyUnavailable),
-                "{error}"
-            ),
+            Err(error) => assert!(is_of_the_end(&error), "{error}"),
         }
         adds.truncate(3);
         std::thread::yield_now();
     }
     assert!(aeron.is_closed() && counter.is_closed() && subscription.is_closed());
+    assert!(image.is_closed() && to_several.is_closed());
     drop(adds);
     adding_is_refused(aeron);
 }
