@@ -130,6 +130,10 @@ impl Aeron {
         self.inner.is_invoker()
     }
 
+    pub(super) fn native_context(&self) -> *mut sys::aeron_context_t {
+        self.inner.context()
+    }
+
     /// What works the client where something waits: nothing if it has a thread, or ended.
     pub(crate) fn drive(&self) -> usize {
         self.inner.drive().unwrap_or(0)

@@ -7,7 +7,7 @@ use super::trampoline::Action;
 
 /// Puts fragmented messages together, per session.
 ///
-/// Call [`on_fragment`](Self::on_fragment) from a poll. Messages of one fragment pass through untouched. A message with a
+/// Call [`on_fragment`](Self::on_fragment) from a poll, controlled or not. Messages of one fragment pass through untouched. A message with a
 /// fragment missing is dropped, as Java's assemblers do; where that must not pass, compare positions. Buffers grow to
 /// the longest message and are kept. Mirrors `io.aeron.ControlledFragmentAssembler`.
 #[derive(Debug, Default)]
@@ -45,6 +45,43 @@ impl FragmentAssembler {
     /// Forgets all partial messages and buffers.
     pub fn clear(&mut self) {
         self.sessions.clear();
+    }
+}
+
+/// Puts fragmented messages of one image together, without looking the session up.
+///
+/// Otherwise as [`FragmentAssembler`]. Fragments of another session than the one whose message began are dropped. Mirrors
+/// `io.aeron.ImageControlledFragmentAssembler`.
+#[derive(Debug, Default)]
+pub struct ImageFragmentAssembler {
+    builder: MessageBuilder,
+}
+
+impl ImageFragmentAssembler {
+    /// An assembler that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a fragment, and calls `delegate` with a message if it completes one. See [`FragmentAssembler::on_fragment`].
+    #[inline]
+    pub fn on_fragment<F>(&mut self, fragment: &[u8], header: &Header<'_>, delegate: F) -> Action
+    where
+        F: FnOnce(&[u8], &Header<'_>) -> Action,
+    {
+        if header.flags().contains(FrameFlags::UNFRAGMENTED) {
+            return delegate(fragment, header);
+        }
+        let values = header.values();
+        if self.builder.first.is_some_and(|first| first.session_id != values.session_id) {
+            self.builder.reset();
+        }
+        self.builder.on_fragment(fragment, header, values, delegate)
+    }
+
+    /// Forgets a partial message; the buffer is kept.
+    pub fn reset(&mut self) {
+        self.builder.reset();
     }
 }
 
@@ -229,6 +266,31 @@ mod tests {
         assembler.clear();
         assert!(assembler.sessions.is_empty());
         assert_eq!(take(&mut assembler, frame(3, 0x40, 64, b"b"), b"b", Action::Continue), None);
+    }
+
+    #[test]
+    fn one_image_needs_no_look_up_and_takes_nothing_of_another() {
+        let mut assembler = ImageFragmentAssembler::new();
+        let mut take = |session, flags, offset, payload: &[u8], action| {
+            let mut message = None;
+            let answer = assembler.on_fragment(payload, &frame(session, flags, offset, payload), |bytes, header| {
+                message = Some((bytes.to_vec(), header.position()));
+                action
+            });
+            assert_eq!(answer, if message.is_some() { action } else { Action::Continue });
+            message
+        };
+        assert_eq!(take(1, 0xC0, 0, b"whole", Action::Commit), Some((b"whole".to_vec(), 64)));
+        assert_eq!(take(1, 0x80, 64, b"a", Action::Continue), None);
+        assert_eq!(take(1, 0x40, 128, b"b", Action::Abort), Some((b"ab".to_vec(), 192)));
+        assert_eq!(take(1, 0x40, 128, b"b", Action::Continue), Some((b"ab".to_vec(), 192)));
+        assert_eq!(take(1, 0x80, 192, b"c", Action::Continue), None);
+        assert_eq!(take(2, 0x40, 256, b"d", Action::Continue), None, "of another session");
+        assert_eq!(take(1, 0x40, 256, b"d", Action::Continue), None, "its beginning is forgotten");
+        assert_eq!(take(1, 0x80, 320, b"e", Action::Continue), None);
+        assembler.reset();
+        let last = frame(1, 0x40, 384, b"f");
+        assert_eq!(assembler.on_fragment(b"f", &last, |_, _| panic!("forgotten")), Action::Continue);
     }
 
     #[test]

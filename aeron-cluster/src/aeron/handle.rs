@@ -163,6 +163,10 @@ impl ClientInner {
         self.aeron.as_ptr()
     }
 
+    pub(super) fn context(&self) -> *mut sys::aeron_context_t {
+        self.context.as_ptr()
+    }
+
     /// Whether the client ended by itself, as it does when the driver dies.
     pub(crate) fn is_closed(&self) -> bool {
         // SAFETY: the client is closed by `drop` alone, so it is still allocated here (aeronc.h, aeron_is_closed).

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::{Aeron, CncFile, ConductorIdleStrategy, Context, default_dir, request_driver_termination};
+use aeron_cluster::aeron::{
+    Aeron, CncFile, ConductorIdleStrategy, Context, Settings, default_dir, request_driver_termination,
+};
 use aeron_cluster::testing::WorkDir;
 
 use crate::rig::{Rig, until};
@@ -68,12 +70,13 @@ fn a_driver_is_asked_to_end_and_may_decline() {
 #[test]
 fn a_client_has_its_settings() {
     let rig = Rig::new();
-    for strategy in [
-        ConductorIdleStrategy::Sleeping(Duration::from_millis(1)),
-        ConductorIdleStrategy::Yielding,
-        ConductorIdleStrategy::Backoff,
-        ConductorIdleStrategy::NoOp,
-        ConductorIdleStrategy::Spinning,
+    let ms = Duration::from_millis;
+    for (strategy, name, args) in [
+        (ConductorIdleStrategy::Sleeping(ms(1)), "sleep-ns", Some("1000000ns")),
+        (ConductorIdleStrategy::Yielding, "yield", None),
+        (ConductorIdleStrategy::Backoff, "backoff", None),
+        (ConductorIdleStrategy::NoOp, "noop", None),
+        (ConductorIdleStrategy::Spinning, "spin", None),
     ] {
         let context = Context::new()
             .dir(&rig.dir)
@@ -85,6 +88,16 @@ fn a_client_has_its_settings() {
         assert!(format!("{context:?}").contains(&format!("{strategy:?}")));
         let aeron = Aeron::connect(context).unwrap();
         aeron.add_publication("aeron:ipc", STREAM).unwrap();
+        let expected = Settings {
+            client_name: String::new(),
+            keepalive_interval: ms(100),
+            resource_linger_duration: ms(1000),
+            idle_sleep_duration: ms(5),
+            pre_touch_mapped_memory: true,
+            conductor_idle_strategy: name.to_owned(),
+            conductor_idle_strategy_args: args.map(str::to_owned),
+        };
+        assert_eq!(aeron.settings(), expected);
     }
     for context in [
         Context::new().keepalive_interval(Duration::ZERO),

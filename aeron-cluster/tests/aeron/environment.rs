@@ -20,6 +20,11 @@ fn with_an_environment() {
     }
     let aeron = Aeron::connect(Context::new()).unwrap();
     assert_eq!(aeron.driver_timeout(), Duration::from_millis(4321));
+    let settings = aeron.settings();
+    assert_eq!((settings.client_name.as_str(), settings.pre_touch_mapped_memory), ("from the environment", true));
+    let durations = (settings.resource_linger_duration, settings.idle_sleep_duration, settings.keepalive_interval);
+    let ms = Duration::from_millis;
+    assert_eq!(durations, (ms(1234), ms(5), ms(500)));
     aeron.add_counter(1030, &[], "the driver hears of the client").unwrap();
     println!("{} is {}", aeron.client_id(), aeron.dir().display());
     let other = Aeron::connect(Context::new().driver_timeout(Duration::from_secs(7))).unwrap();
@@ -38,6 +43,9 @@ fn what_is_not_set_is_taken_from_the_environment() {
         .env(INSIDE, "1")
         .env("AERON_DIR", &rig.dir)
         .env("AERON_DRIVER_TIMEOUT", "4321")
+        .env("AERON_CLIENT_RESOURCE_LINGER_DURATION", "1234ms")
+        .env("AERON_CLIENT_IDLE_SLEEP_DURATION", "5ms")
+        .env("AERON_CLIENT_PRE_TOUCH_MAPPED_MEMORY", "true")
         .env("AERON_CLIENT_NAME", "from the environment");
     let process = Process::spawn("client", &command).unwrap();
     let line = process.wait_for_line(" is ", PATIENCE).unwrap();
