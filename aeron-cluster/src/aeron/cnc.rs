@@ -5,13 +5,13 @@ use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aeron_sys as sys;
 
 use super::counters::{CountersReader, Owner};
-use super::handle::c_string;
+use super::handle::{c_string, lock};
 use super::native_error::{check, last_error, text};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -189,8 +189,16 @@ impl std::fmt::Debug for CncFile {
 pub fn default_dir() -> PathBuf {
     let mut path = [0u8; MAX_PATH];
     // SAFETY: C writes at most the given length, its NUL included.
-    unsafe { sys::aeron_default_path(path.as_mut_ptr().cast(), path.len()) };
+    one_at_a_time(|| unsafe { sys::aeron_default_path(path.as_mut_ptr().cast(), path.len()) });
     text(&path).into()
+}
+
+/// Calls what works out the default directory, as each context does when it is made: where `USER` is not set C reads the user's name into
+/// one buffer that all threads share (aeron_fileutil.c, `username`).
+pub(crate) fn one_at_a_time<R>(call: impl FnOnce() -> R) -> R {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = lock(&TURN);
+    call()
 }
 
 /// Asks the driver in `dir` to end, which one that was told to listen does (`aeron.driver.termination.validator`). `token` is what

@@ -10,6 +10,7 @@ use std::time::Duration;
 use aeron_sys as sys;
 
 use super::client::Aeron;
+use super::cnc::one_at_a_time;
 use super::conductor_handlers::{self, Handlers, PublicationError, Registered};
 use super::handle::{Callbacks, ClientInner, ErrorHandler, c_string, on_error};
 use super::heartbeat::await_driver;
@@ -236,7 +237,7 @@ impl NativeContext {
     fn new() -> Result<Self> {
         let mut raw = std::ptr::null_mut();
         // SAFETY: aeron_context_init (aeronc.h) allocates a context into the out pointer.
-        check(unsafe { sys::aeron_context_init(&mut raw) }, "cannot create an Aeron context")?;
+        check(one_at_a_time(|| unsafe { sys::aeron_context_init(&mut raw) }), "cannot create an Aeron context")?;
         NonNull::new(raw).map(NativeContext).ok_or_else(|| last_error("cannot create an Aeron context"))
     }
 

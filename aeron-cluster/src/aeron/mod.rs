@@ -54,6 +54,7 @@ pub use claim::BufferClaim;
 pub use client::Aeron;
 #[cfg(feature = "driver")]
 pub(crate) use cnc::native_dir;
+pub(crate) use cnc::one_at_a_time;
 pub use cnc::{CncConstants, CncFile, DistinctError, Loss, default_dir, request_driver_termination};
 pub use conductor_handlers::{CounterEvent, HandlerId, PublicationError, Registered, RegisteredKind};
 pub use context::{ConductorIdleStrategy, Context};

@@ -10,7 +10,7 @@ use super::callbacks::{self, Callbacks, Handlers};
 use super::context::timeout_nanos;
 use super::{check, failure, guard};
 use crate::Result;
-use crate::aeron::{Aeron, c_string, native_channel};
+use crate::aeron::{Aeron, c_string, native_channel, one_at_a_time};
 
 /// An `aeron_archive_context_t`.
 ///
@@ -30,7 +30,7 @@ impl NativeContext {
         let doing = "cannot create an archive context";
         let mut raw = std::ptr::null_mut();
         // SAFETY: aeron_archive_context_init (aeron_archive.h) allocates a context into the out pointer.
-        check(unsafe { sys::aeron_archive_context_init(&mut raw) }, doing)?;
+        check(one_at_a_time(|| unsafe { sys::aeron_archive_context_init(&mut raw) }), doing)?;
         let raw = NonNull::new(raw).ok_or_else(|| failure(doing))?;
         // C has its address, so no Box keeps it: a Box that moves claims that nobody else reads what it holds.
         let callbacks = NonNull::from(Box::leak(Box::new(Callbacks::new(handlers))));

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use aeron_sys as sys;
 
 use crate::Result;
-use crate::aeron::{ConductorIdleStrategy, check, last_error, native_dir};
+use crate::aeron::{ConductorIdleStrategy, check, last_error, native_dir, one_at_a_time};
 
 /// The settings of a [`MediaDriver`](super::MediaDriver). Mirrors `io.aeron.driver.MediaDriver.Context` and `aeron_driver_context_t`.
 ///
@@ -161,7 +161,7 @@ impl NativeContext {
         let doing = "cannot create a media driver context";
         let mut raw = std::ptr::null_mut();
         // SAFETY: aeron_driver_context_init (aeronmd.h) allocates a context into the out pointer.
-        check(unsafe { sys::aeron_driver_context_init(&mut raw) }, doing)?;
+        check(one_at_a_time(|| unsafe { sys::aeron_driver_context_init(&mut raw) }), doing)?;
         let raw = NonNull::new(raw).ok_or_else(|| last_error(doing))?;
         Ok(NativeContext { raw, on_termination_request: None })
     }
