@@ -252,7 +252,8 @@ impl AeronCluster {
     }
 
     fn report_changes<L: ControlledEgressListener>(&mut self, listener: &mut L) {
-        for change in self.session.machine.take_changes() {
+        // One by one: a listener that panics at one has the others to come.
+        while let Some(change) = self.session.machine.next_change() {
             listener.on_state_change(&change);
         }
     }

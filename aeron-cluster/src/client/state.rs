@@ -81,10 +81,10 @@ impl StateMachine {
         self.end.as_ref()
     }
 
-    /// The changes since the last call, in their order.
+    /// The next change that is to be told, in their order.
     #[inline]
-    pub(super) fn take_changes(&mut self) -> Vec<StateChange> {
-        std::mem::take(&mut self.changes)
+    pub(super) fn next_change(&mut self) -> Option<StateChange> {
+        if self.changes.is_empty() { None } else { Some(self.changes.remove(0)) }
     }
 
     fn change(&mut self, state: State, reason: &Reason) {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     fn told(machine: &mut StateMachine) -> Vec<String> {
-        machine.take_changes().iter().map(StateChange::to_string).collect()
+        std::iter::from_fn(|| machine.next_change()).map(|change| change.to_string()).collect()
     }
 
     #[test]
