@@ -22,6 +22,7 @@ mod last_position;
 mod loss;
 mod messages;
 mod ownership;
+mod panics;
 mod polling;
 mod raw;
 mod refusals;

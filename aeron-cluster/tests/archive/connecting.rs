@@ -43,16 +43,19 @@ impl CredentialsSupplier for Words {
     }
 }
 
-/// A supplier with a mistake in it.
-struct Panicking;
+/// A supplier with a mistake in it, at once or when it is challenged.
+struct Panicking {
+    at_once: bool,
+}
 
 impl CredentialsSupplier for Panicking {
     fn encoded_credentials(&mut self) -> Vec<u8> {
-        panic!("no credentials today");
+        assert!(!self.at_once, "no credentials today");
+        b"knock".to_vec()
     }
 
     fn on_challenge(&mut self, _encoded_challenge: &[u8]) -> Vec<u8> {
-        Vec::new()
+        panic!("no answer today");
     }
 }
 
@@ -88,9 +91,11 @@ fn credentials_and_challenges_are_answered() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     assert!(error.message().contains("3073 bytes, at most 3072"), "{error}");
 
-    let context = node.local().credentials_supplier(Panicking);
-    let panic = catch_unwind(AssertUnwindSafe(|| Archive::connect(&context))).expect_err("its panic comes through");
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"no credentials today"));
+    for (at_once, words) in [(true, "no credentials today"), (false, "no answer today")] {
+        let context = node.local().credentials_supplier(Panicking { at_once });
+        let panic = catch_unwind(AssertUnwindSafe(|| Archive::connect(&context))).expect_err("its panic comes through");
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&words));
+    }
 }
 
 /// Counts how often it is asked to wait, and waits.

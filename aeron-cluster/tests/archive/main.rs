@@ -10,6 +10,7 @@ mod killed;
 mod losses;
 mod merging;
 mod node;
+mod panics;
 mod persistent;
 mod persistent_failures;
 mod recordings;

@@ -12,7 +12,7 @@ use aeron_cluster::{Error, ErrorKind};
 use crate::node::Node;
 use crate::{REPLAY_STREAM, STREAM, message, send, until};
 
-const CHANNEL: &str = "aeron:ipc?alias=persistent";
+pub const CHANNEL: &str = "aeron:ipc?alias=persistent";
 
 #[derive(Debug, PartialEq)]
 pub enum Event {
@@ -37,7 +37,7 @@ impl PersistentSubscriptionListener for Telling {
     }
 }
 
-fn settings(node: &Node, recording_id: i64, replay_channel: &str) -> PersistentSubscriptionSettings {
+pub fn settings(node: &Node, recording_id: i64, replay_channel: &str) -> PersistentSubscriptionSettings {
     PersistentSubscriptionSettings::new(node.remote(), recording_id, CHANNEL, STREAM, replay_channel, REPLAY_STREAM)
 }
 

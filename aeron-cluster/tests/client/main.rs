@@ -10,6 +10,7 @@ mod fork;
 mod healing;
 mod invoker;
 mod leader;
+mod panics;
 mod pieces;
 mod refusals;
 mod rig;

@@ -22,6 +22,7 @@ mod lengths;
 mod loading;
 mod messages;
 mod order;
+mod panics;
 mod played_archive;
 mod probe;
 mod protocol;
