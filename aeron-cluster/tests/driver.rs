@@ -180,6 +180,8 @@ fn a_refused_setting_is_named() {
     assert!(error.message().contains("12345"), "{error}");
     let error = MediaDriver::launch(DriverContext::new().dir("a\0b")).expect_err("not for C");
     assert!(error.message().contains("NUL"), "{error}");
+    let error = MediaDriver::launch(DriverContext::new().dir("d/".repeat(2500))).expect_err("too long for C");
+    assert!(error.kind() == ErrorKind::InvalidArgument && error.message().contains("longer than"), "{error}");
     let error = MediaDriver::launch(DriverContext::new().dir("/proc/no/such/place")).expect_err("no place for files");
     assert!(error.message().contains("/proc/no/such/place"), "{error}");
 }

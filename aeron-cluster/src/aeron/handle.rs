@@ -185,7 +185,13 @@ impl ClientInner {
         // SAFETY: the client is live and was started with an invoker; this thread alone works the conductor, and not from
         // within: the turn is not given twice.
         let result = unsafe { sys::aeron_main_do_work(self.ptr()) };
-        check(result, "cannot work the Aeron client's conductor").map(|work| work as usize)
+        let worked = check(result, "cannot work the Aeron client's conductor");
+        worked.map(|work| work as usize).map_err(|error| match error.kind() {
+            ErrorKind::DriverDead => error,
+            // Whatever ended the client.
+            _ if self.is_closed() => Error::with_code(ErrorKind::Closed, error.code(), error.message()),
+            _ => error,
+        })
     }
 
     /// Lets this thread alone work the conductor, for calls of C that work it themselves, of a client without a conductor thread.

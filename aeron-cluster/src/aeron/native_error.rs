@@ -17,6 +17,7 @@ const CONDUCTOR_SERVICE_TIMEOUT: i32 = 1002;
 const BUFFER_FULL: i32 = 1003;
 const DRIVER_BUFFER_FULL: i32 = 1004;
 const ILLEGAL_STATE: i32 = 1005;
+const BROADCAST_ILLEGAL_STATE: i32 = 1006;
 // aeron_archive_client_error.h
 const ARCHIVE_FIRST: i32 = 200;
 const ARCHIVE_AUTHENTICATION_REJECTED: i32 = 210;
@@ -51,7 +52,7 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
     }
     match code.abs() {
         DRIVER_TIMEOUT => ErrorKind::DriverDead,
-        CLIENT_TIMEOUT | CONDUCTOR_SERVICE_TIMEOUT | ILLEGAL_STATE => ErrorKind::Closed,
+        CLIENT_TIMEOUT | CONDUCTOR_SERVICE_TIMEOUT | ILLEGAL_STATE | BROADCAST_ILLEGAL_STATE => ErrorKind::Closed,
         BUFFER_FULL | DRIVER_BUFFER_FULL => ErrorKind::ResourceTemporarilyUnavailable,
         ARCHIVE_AUTHENTICATION_REJECTED => ErrorKind::Authentication,
         ARCHIVE_STORAGE_SPACE => ErrorKind::StorageSpace,

@@ -75,6 +75,30 @@ fn a_client_with_a_thread_is_not_worked() {
     assert!(error.message().contains("use_conductor_agent_invoker"), "{error}");
 }
 
+/// The driver tells all clients everything through one buffer, and waits for none.
+#[test]
+fn a_client_that_falls_behind_what_the_driver_says_ends_and_says_so() {
+    let rig = Rig::new();
+    let aeron = invoker(&rig.dir);
+    let counter = aeron.add_counter(OWN_TYPE_ID, &[], "own").unwrap();
+    let said = rig.driver.as_ref().unwrap().cnc_file().unwrap().constants().to_clients_buffer_length;
+    // A refusal repeats the channel. This one listens.
+    let other = invoker(&rig.dir);
+    let channel = format!("aeron:none?alias={}", "a".repeat(4000));
+    for _ in 0..said / channel.len() + 50 {
+        other.add_publication(&channel, STREAM).expect_err("no channel");
+    }
+    let mut error = None;
+    until("the end", || {
+        error = aeron.do_work().err();
+        error.is_some()
+    });
+    let error = error.unwrap();
+    assert!(error.kind() == ErrorKind::Closed && error.message().contains("keep up with broadcast"), "{error}");
+    assert_eq!(aeron.last_error().map(|error| error.kind()), Some(ErrorKind::Closed));
+    assert!(aeron.is_closed() && counter.is_closed() && !other.is_closed());
+}
+
 /// Each thread adds and drops while another works the client, or does that itself: nobody waits for a thread that is not there.
 #[test]
 fn any_thread_adds_and_drops() {
