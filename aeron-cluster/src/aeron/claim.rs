@@ -4,8 +4,12 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, offset_of};
 use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use aeron_sys as sys;
+
+use super::DATA_HEADER_LENGTH;
 
 /// Space claimed in a publication's log for one message, to be written in place.
 ///
@@ -15,9 +19,13 @@ use aeron_sys as sys;
 #[must_use = "a claim that is dropped is aborted: commit it"]
 #[derive(Debug)]
 pub struct BufferClaim<'p> {
-    /// What is to be written. Without a frame behind it where the memory is scratch: then C has nothing to settle.
-    claim: sys::aeron_buffer_claim_t,
-    /// How much of the claim's start is written already and hidden: the length of a session header, or 0.
+    // Nothing here is ever lent to code that is not inlined, and no field has a destructor: so a claim that is made, written and
+    // committed in one place is a few registers.
+    /// Where the claimed bytes start: in a log, where a frame's header stands in front of them, or in scratch memory.
+    start: NonNull<u8>,
+    /// How many bytes are claimed.
+    length: usize,
+    /// How many of them are written already and hidden: the length of a session header, or 0.
     hidden: usize,
     position: i64,
     scratch: Option<Scratch<'p>>,
@@ -27,37 +35,45 @@ pub struct BufferClaim<'p> {
 /// How many bytes a reserved value takes.
 const VALUE_LENGTH: usize = size_of::<i64>();
 
-/// Memory that nobody receives: what a follower writes its responses to. It goes back home to be used again. Behind the claimed
-/// bytes it has those of the reserved value, which has no frame to be in.
-#[derive(Debug)]
+/// Says of a claim that its memory is nobody's log: what a follower writes its responses to. It goes back home to be used again. Behind the
+/// claimed bytes it has those of the reserved value, which has no frame to be in.
+#[derive(Debug, Clone, Copy)]
 struct Scratch<'p> {
-    memory: Vec<u8>,
     home: &'p RefCell<Vec<u8>>,
+    capacity: usize,
 }
 
-impl Drop for Scratch<'_> {
-    fn drop(&mut self) {
-        self.home.replace(std::mem::take(&mut self.memory));
+impl Scratch<'_> {
+    /// # Safety
+    ///
+    /// `start` and `capacity` must be those of a vector that was given up for this claim, and that nothing uses any more.
+    unsafe fn give_back(self, start: NonNull<u8>) {
+        // SAFETY: by this function's contract. It goes back empty.
+        self.home.replace(unsafe { Vec::from_raw_parts(start.as_ptr(), 0, self.capacity) });
     }
 }
 
 impl<'p> BufferClaim<'p> {
     /// # Safety
     ///
-    /// `raw` must come from a successful try_claim on a publication that is borrowed for `'p`, whose log buffer
+    /// `data` must come from a successful try_claim of `length` bytes on a publication that is borrowed for `'p`, whose log buffer
     /// therefore stays mapped.
     #[inline]
-    pub(crate) unsafe fn from_raw(raw: sys::aeron_buffer_claim_t, position: i64) -> Self {
-        BufferClaim { claim: raw, hidden: 0, position, scratch: None, scope: PhantomData }
+    pub(crate) unsafe fn from_raw(data: *mut u8, length: usize, position: i64) -> Self {
+        // SAFETY: by this function's contract: in a mapped log, behind a frame's header.
+        let start = unsafe { NonNull::new_unchecked(data) };
+        BufferClaim { start, length, hidden: 0, position, scratch: None, scope: PhantomData }
     }
 
     /// A claim of `length` zeroes on memory that is never sent, borrowed from `home` until the claim is gone.
     pub(crate) fn scratch(home: &'p RefCell<Vec<u8>>, length: usize, position: i64) -> Self {
-        let mut memory = home.take();
+        let mut memory = ManuallyDrop::new(home.take());
         memory.clear();
         memory.resize(length + VALUE_LENGTH, 0);
-        let claim = sys::aeron_buffer_claim_t { frame_header: std::ptr::null_mut(), data: memory.as_mut_ptr(), length };
-        BufferClaim { claim, hidden: 0, position, scratch: Some(Scratch { memory, home }), scope: PhantomData }
+        let scratch = Some(Scratch { home, capacity: memory.capacity() });
+        // SAFETY: a vector's pointer is never null.
+        let start = unsafe { NonNull::new_unchecked(memory.as_mut_ptr()) };
+        BufferClaim { start, length, hidden: 0, position, scratch, scope: PhantomData }
     }
 
     /// The position that the stream has after this message.
@@ -90,13 +106,12 @@ impl<'p> BufferClaim<'p> {
 
     /// Where the reserved value is: eight bytes of an open claim that only this claim touches.
     fn reserved_place(&self) -> *mut u8 {
-        if self.claim.frame_header.is_null() {
+        if self.scratch.is_some() {
             // SAFETY: scratch memory has the value behind its data.
-            return unsafe { self.claim.data.add(self.claim.length) };
+            return unsafe { self.start.as_ptr().add(self.length) };
         }
-        // SAFETY: an open claim has its frame's header mapped in front of its data, laid out as the one that C reads
-        // (aeron_udp_protocol.h).
-        unsafe { self.claim.frame_header.add(offset_of!(sys::aeron_header_values_frame_t, reserved_value)) }
+        // SAFETY: not on scratch memory; the header is laid out as the one that C reads (aeron_udp_protocol.h).
+        unsafe { frame_header(self.start).add(offset_of!(sys::aeron_header_values_frame_t, reserved_value)) }
     }
 
     /// The same claim with `start` written to its first bytes, which no longer show in the slice.
@@ -112,31 +127,71 @@ impl<'p> BufferClaim<'p> {
     /// Sends the message. Returns the position after it.
     #[inline]
     pub fn commit(self) -> i64 {
-        // A copy for C: what C never sees can stay in registers.
-        let mut raw = self.claim;
-        // SAFETY: the claim is open: it is settled here or in `drop`, once (aeronc.h). One on scratch memory has no frame, and
-        // C does nothing.
-        unsafe { sys::aeron_buffer_claim_commit(&mut raw) };
         // Not dropped, which would abort it.
-        let mut settled = ManuallyDrop::new(self);
-        drop(settled.scratch.take());
-        settled.position
+        let claim = ManuallyDrop::new(self);
+        match claim.scratch {
+            // SAFETY: the claim is open, not on scratch memory, and settled here or in `drop`, once.
+            None => unsafe { publish(claim.start, claim.length) },
+            // SAFETY: the memory was given up for this claim, which ends here.
+            Some(scratch) => unsafe { scratch.give_back(claim.start) },
+        }
+        claim.position
     }
 
     /// Gives the space back as padding. The same as dropping the claim.
     pub fn abort(self) {}
 }
 
+/// Where the header of the frame is whose payload starts at `start`.
+///
+/// # Safety
+///
+/// `start` must be that of a claim in a log: there the frame's header is mapped in front of it.
+#[inline]
+unsafe fn frame_header(start: NonNull<u8>) -> *mut u8 {
+    // SAFETY: by this function's contract.
+    unsafe { start.as_ptr().sub(DATA_HEADER_LENGTH) }
+}
+
+/// What `aeron_buffer_claim_commit` does: receivers see the frame from the moment it has a length. Done here, because a call would need
+/// the claim in memory.
+///
+/// # Safety
+///
+/// `start` and `length` must be those of an open claim in a log.
+#[inline]
+unsafe fn publish(start: NonNull<u8>, length: usize) {
+    let offset = offset_of!(sys::aeron_header_values_frame_t, frame_length);
+    // SAFETY: by this function's contract there is a frame's header, aligned to 32, whose length everybody accesses atomically.
+    let frame_length = unsafe { AtomicI32::from_ptr(frame_header(start).add(offset).cast()) };
+    frame_length.store((DATA_HEADER_LENGTH + length) as i32, Ordering::Release);
+}
+
 impl Drop for BufferClaim<'_> {
     #[inline]
     fn drop(&mut self) {
-        // Unlike the commit, C's abort writes to the frame without a look whether there is one.
-        if self.claim.frame_header.is_null() {
-            return;
+        // SAFETY: the claim is open, and settled here or in `commit`, once.
+        unsafe { abort(self.start, self.length, self.scratch) };
+    }
+}
+
+/// Takes the parts of a claim by value: see [`BufferClaim`].
+///
+/// # Safety
+///
+/// They must be those of an open claim, which ends here.
+#[cold]
+#[inline(never)]
+unsafe fn abort(start: NonNull<u8>, length: usize, scratch: Option<Scratch<'_>>) {
+    // SAFETY: by this function's contract; C's abort needs a frame, and a claim that is not on scratch memory has one.
+    unsafe {
+        match scratch {
+            Some(scratch) => scratch.give_back(start),
+            None => {
+                let (frame_header, data) = (frame_header(start), start.as_ptr());
+                sys::aeron_buffer_claim_abort(&mut sys::aeron_buffer_claim_t { frame_header, data, length });
+            }
         }
-        let mut raw = self.claim;
-        // SAFETY: as in `commit`, and there is a frame.
-        unsafe { sys::aeron_buffer_claim_abort(&mut raw) };
     }
 }
 
@@ -145,9 +200,9 @@ impl Deref for BufferClaim<'_> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: data and length of an open claim denote a mapped range, or the scratch memory, that only this claim touches; what
+        // SAFETY: start and length of an open claim denote a mapped range, or the scratch memory, that only this claim touches; what
         // is hidden lies within it.
-        unsafe { std::slice::from_raw_parts(self.claim.data.add(self.hidden), self.claim.length - self.hidden) }
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(self.hidden), self.length - self.hidden) }
     }
 }
 
@@ -155,7 +210,7 @@ impl DerefMut for BufferClaim<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`, and `self` is borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.claim.data.add(self.hidden), self.claim.length - self.hidden) }
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().add(self.hidden), self.length - self.hidden) }
     }
 }
 

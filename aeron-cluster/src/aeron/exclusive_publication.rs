@@ -115,8 +115,8 @@ impl ExclusivePublication {
         let result =
             unsafe { sys::aeron_exclusive_publication_try_claim(self.handle.ptr(), length, claim.as_mut_ptr()) };
         let position = position(result)?;
-        // SAFETY: filled, and bound to this borrow of the publication.
-        Ok(unsafe { BufferClaim::from_raw(claim.assume_init(), position) })
+        // SAFETY: filled, with the length asked for, and bound to this borrow of the publication.
+        Ok(unsafe { BufferClaim::from_raw(claim.assume_init().data, length, position) })
     }
 
     /// Sends frames as they are, headers included: a [`Block`](super::Block) of another stream, with this one's session, stream, term and

@@ -85,13 +85,34 @@ impl ImageFragmentAssembler {
     }
 }
 
-/// Takes the last fragment back when dropped.
-struct LastFragment<'b> {
+/// A message that its last fragment completed. That fragment is taken back when this is dropped and was not settled: after a panic, as
+/// after [`Action::Abort`], it comes again.
+pub(crate) struct CompleteMessage<'b> {
     builder: &'b mut MessageBuilder,
+    /// Where the last fragment begins.
     limit: usize,
+    header: Header<'static>,
 }
 
-impl Drop for LastFragment<'_> {
+impl CompleteMessage<'_> {
+    pub(crate) fn message(&self) -> &[u8] {
+        &self.builder.buffer
+    }
+
+    pub(crate) fn header(&self) -> &Header<'static> {
+        &self.header
+    }
+
+    /// What its receiver said to it.
+    pub(crate) fn settle(mut self, action: Action) {
+        if action != Action::Abort {
+            self.builder.reset();
+            self.limit = 0;
+        }
+    }
+}
+
+impl Drop for CompleteMessage<'_> {
     fn drop(&mut self) {
         self.builder.buffer.truncate(self.limit);
     }
@@ -117,29 +138,35 @@ impl MessageBuilder {
     where
         F: FnOnce(&[u8], &Header<'_>) -> Action,
     {
+        let Some(complete) = self.add(fragment, header, values) else { return Action::Continue };
+        let action = delegate(complete.message(), complete.header());
+        complete.settle(action);
+        action
+    }
+
+    /// Takes a fragment of a fragmented message. Returns the message that it completes.
+    pub(crate) fn add(
+        &mut self,
+        fragment: &[u8],
+        header: &Header<'_>,
+        values: HeaderValues,
+    ) -> Option<CompleteMessage<'_>> {
         let flags = FrameFlags(values.flags);
         if flags.contains(FrameFlags::BEGIN) {
             self.reset();
             self.first = Some(values);
         } else if !self.continues(&values) {
             self.reset();
-            return Action::Continue;
+            return None;
         }
         let limit = self.buffer.len();
         self.buffer.extend_from_slice(fragment);
         if !flags.contains(FrameFlags::END) {
             self.next_term_offset = next_term_offset(values.term_offset, values.frame_length);
-            return Action::Continue;
+            return None;
         }
-        let complete = self.complete_header(&values, header.image_correlation_id());
-        // After a panic, as after Abort, the last fragment comes again.
-        let mut last = LastFragment { builder: self, limit };
-        let action = delegate(&last.builder.buffer, &complete);
-        if action != Action::Abort {
-            last.builder.reset();
-            last.limit = 0;
-        }
-        action
+        let header = self.complete_header(&values, header.image_correlation_id());
+        Some(CompleteMessage { builder: self, limit, header })
     }
 
     pub(crate) fn reset(&mut self) {

@@ -60,6 +60,8 @@ enum Source {
         raw: *mut sys::aeron_header_t,
         /// Every message is asked for them: known, they cost no call.
         flags: u8,
+        /// So for the position, where the poll knows what it takes.
+        position: Option<i64>,
     },
     Values {
         values: HeaderValues,
@@ -71,10 +73,10 @@ impl Header<'_> {
     /// # Safety
     ///
     /// `raw` must be the header that the C client passed to a fragment handler, and the result must not outlive that
-    /// call. `flags` are those of its frame.
+    /// call. `flags` are those of its frame, and `position` is the one after it, if it is known.
     #[inline]
-    pub(crate) unsafe fn from_raw(raw: *mut sys::aeron_header_t, flags: u8) -> Self {
-        Header { source: Source::Native { raw, flags }, scope: PhantomData }
+    pub(crate) unsafe fn from_raw(raw: *mut sys::aeron_header_t, flags: u8, position: Option<i64>) -> Self {
+        Header { source: Source::Native { raw, flags, position }, scope: PhantomData }
     }
 
     /// A header made of values: of an assembled message, or in a test.
@@ -87,6 +89,7 @@ impl Header<'_> {
     #[inline]
     pub fn position(&self) -> i64 {
         match &self.source {
+            Source::Native { position: Some(position), .. } => *position,
             // SAFETY: the header lives for the callback that this view is bound to (aeronc.h, aeron_header_position).
             Source::Native { raw, .. } => unsafe { sys::aeron_header_position(*raw) },
             Source::Values { values, .. } => values.position,
@@ -173,7 +176,24 @@ impl Header<'_> {
     }
 }
 
+/// What the terms of a stream are: with it the place of a frame in its term is a position.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) initial_term_id: i32,
+    pub(super) position_bits_to_shift: u32,
+}
+
+impl Terms {
+    /// The position after a frame of `frame_length` bytes at `term_offset` of a term (`aeron_header_position`).
+    #[inline]
+    pub(super) fn position_after(self, term_id: i32, term_offset: i32, frame_length: i32) -> i64 {
+        let terms = i64::from(term_id.wrapping_sub(self.initial_term_id));
+        terms.wrapping_shl(self.position_bits_to_shift) + i64::from(next_term_offset(term_offset, frame_length))
+    }
+}
+
 /// The end of a frame of `frame_length` bytes at `term_offset`: where the next frame of the term starts.
+#[inline]
 pub(crate) fn next_term_offset(term_offset: i32, frame_length: i32) -> i32 {
     let mask = FRAME_ALIGNMENT as i32 - 1;
     (term_offset.wrapping_add(frame_length).wrapping_add(mask)) & !mask

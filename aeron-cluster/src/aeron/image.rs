@@ -9,7 +9,7 @@ use aeron_sys as sys;
 
 use super::block::{self, Block, on_block};
 use super::handle::c_string;
-use super::header::Header;
+use super::header::{Header, Terms};
 use super::native_error::check;
 use super::subscription::Subscription;
 use super::trampoline::{Action, Slot, controlled_fragment};
@@ -237,6 +237,7 @@ pub struct Image {
     // The order matters: the image is released before its subscription closes.
     retained: Retained,
     subscription: Subscription,
+    terms: Terms,
 }
 
 // SAFETY: the C object is not bound to a thread; it only forbids concurrent use (aeronc.h), which `&mut self` does too.
@@ -247,7 +248,10 @@ impl Image {
     ///
     /// `raw` must have been retained for the result and be an image of `subscription`.
     pub(super) unsafe fn from_raw(raw: NonNull<sys::aeron_image_t>, subscription: Subscription) -> Self {
-        Image { retained: Retained(RawImage(raw)), subscription }
+        let retained = Retained(RawImage(raw));
+        let sys::aeron_image_constants_t { initial_term_id, position_bits_to_shift, .. } = retained.0.constants();
+        let terms = Terms { initial_term_id, position_bits_to_shift: position_bits_to_shift as u32 };
+        Image { retained, subscription, terms }
     }
 
     retained_image!();
@@ -299,12 +303,12 @@ impl Image {
     ///
     /// Does not block and does not allocate; delivers nothing once the image is closed. A panic of the handler stops the
     /// poll and is resumed from here; the fragment it was given is delivered again by the next poll.
-    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
+    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, mut handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
     {
         // SAFETY: the image is retained and polled by `&mut self` alone, its subscription being ours.
-        unsafe { poll_native_image(self.retained.ptr(), fragment_limit, handler) }
+        unsafe { poll_slot(self.retained.ptr(), fragment_limit, Slot::of_image(&mut handler, self.terms)) }
     }
 
     /// As [`controlled_poll`](Self::controlled_poll), but takes no fragment that starts at `limit_position` or after it.
@@ -319,8 +323,8 @@ impl Image {
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
     {
-        let mut slot = Slot::new(&mut handler);
-        // SAFETY: as in `controlled_poll`.
+        let mut slot = Slot::of_image(&mut handler, self.terms);
+        // SAFETY: as in `controlled_poll`; the slot lives across the call, and C keeps no pointer to it.
         let result = unsafe {
             sys::aeron_image_bounded_controlled_poll(
                 self.retained.ptr(),
@@ -348,7 +352,17 @@ pub(crate) unsafe fn poll_native_image<F>(
 where
     F: FnMut(&[u8], &Header<'_>) -> Action,
 {
-    let mut slot = Slot::new(&mut handler);
+    // SAFETY: by this function's contract.
+    unsafe { poll_slot(image, fragment_limit, Slot::new(&mut handler)) }
+}
+
+/// # Safety
+///
+/// As [`poll_native_image`].
+unsafe fn poll_slot<F>(image: *mut sys::aeron_image_t, fragment_limit: usize, mut slot: Slot<'_, F>) -> Result<usize>
+where
+    F: FnMut(&[u8], &Header<'_>) -> Action,
+{
     // SAFETY: by this function's contract; the slot lives across the call, and C keeps no pointer to it.
     let result = unsafe {
         sys::aeron_image_controlled_poll(image, Some(controlled_fragment::<F>), slot.clientd(), fragment_limit)

@@ -193,6 +193,28 @@ impl Publication {
         })
     }
 
+    /// As [`offer`](Self::offer), with `header` in front of the message. What goes into one packet is written in place, for which C needs
+    /// fewer instructions than for pieces.
+    #[inline]
+    pub(crate) fn offer_behind<const N: usize>(&self, header: [u8; N], message: &[u8]) -> Result<i64, OfferError> {
+        let length = N + message.len();
+        if length > self.constants.max_payload_length {
+            return self.offer_in_pieces(header, message);
+        }
+        let mut claim = self.try_claim(length)?;
+        if let Some((start, rest)) = claim.split_first_chunk_mut() {
+            *start = header;
+            rest.copy_from_slice(message);
+        }
+        Ok(claim.commit())
+    }
+
+    /// The header comes by value: so the one that is written in place never needs an address.
+    #[inline(never)]
+    fn offer_in_pieces<const N: usize>(&self, header: [u8; N], message: &[u8]) -> Result<i64, OfferError> {
+        self.offer_vectored(&[IoSlice::new(&header), IoSlice::new(message)])
+    }
+
     /// As [`offer`](Self::offer), with a reserved value for the header of each fragment: `supplier` is given the frame, header
     /// included, when all else of it is written. A panic in it is resumed when the message is sent.
     pub fn offer_with_reserved_value(
@@ -228,8 +250,8 @@ impl Publication {
         // SAFETY: the publication is live as long as the handle; C fills the claim if the result is not negative.
         let result = unsafe { sys::aeron_publication_try_claim(self.handle.ptr(), length, claim.as_mut_ptr()) };
         let position = position(result)?;
-        // SAFETY: filled, and bound to this borrow of the publication.
-        Ok(unsafe { BufferClaim::from_raw(claim.assume_init(), position) })
+        // SAFETY: filled, with the length asked for, and bound to this borrow of the publication.
+        Ok(unsafe { BufferClaim::from_raw(claim.assume_init().data, length, position) })
     }
 
     /// Whether a subscriber was heard of lately.

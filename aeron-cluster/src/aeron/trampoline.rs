@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use aeron_sys as sys;
 
 use super::DATA_HEADER_LENGTH;
-use super::header::Header;
+use super::header::{Header, Terms};
 
 /// What to do after a fragment (`ControlledFragmentHandler.Action`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +31,18 @@ pub enum Action {
 pub(crate) struct Slot<'f, F> {
     closure: &'f mut F,
     panic: Option<Box<dyn Any + Send>>,
+    /// Of the image that is polled, if it is one and they are known.
+    terms: Option<Terms>,
 }
 
 impl<'f, F> Slot<'f, F> {
     pub(crate) fn new(closure: &'f mut F) -> Self {
-        Slot { closure, panic: None }
+        Slot { closure, panic: None, terms: None }
+    }
+
+    /// For the poll of one image, whose terms are these: with them a position costs no call.
+    pub(super) fn of_image(closure: &'f mut F, terms: Terms) -> Self {
+        Slot { closure, panic: None, terms: Some(terms) }
     }
 
     /// The pointer that C hands back to the trampoline.
@@ -51,10 +58,7 @@ impl<'f, F> Slot<'f, F> {
     }
 }
 
-/// Where the flags stand in the header of a frame (`FrameDescriptor.FLAGS_OFFSET`).
-const FLAGS_OFFSET: usize = 5;
-
-/// The trampoline of every controlled poll that gives fragments.
+/// The trampoline of controlled polls of one image: these end where it says [`Action::Abort`].
 ///
 /// # Safety
 ///
@@ -68,10 +72,41 @@ pub(crate) unsafe extern "C" fn controlled_fragment<F>(
 where
     F: FnMut(&[u8], &Header<'_>) -> Action,
 {
-    // SAFETY: C passes the payload of one frame, which lies in the mapped log buffer behind the frame's header (aeron_image.c).
-    let flags = unsafe { buffer.sub(DATA_HEADER_LENGTH).add(FLAGS_OFFSET).read() };
+    // SAFETY: C passes the payload of one frame, which lies in the mapped log buffer behind the frame's header (aeron_image.c), laid out
+    // as aeron_header_values_frame_t repeats it and aligned to 32. Nobody changes a frame that is delivered.
+    let (flags, term_id, term_offset) = unsafe {
+        let frame = buffer.sub(DATA_HEADER_LENGTH).cast::<sys::aeron_header_values_frame_t>();
+        ((*frame).flags, (*frame).term_id, (*frame).term_offset)
+    };
+    // SAFETY: as in `call`.
+    let terms = unsafe { &*clientd.cast::<Slot<'_, F>>() }.terms;
+    let frame_length = (DATA_HEADER_LENGTH + length) as i32;
+    let position = terms.map(|terms| terms.position_after(term_id, term_offset, frame_length));
+    // SAFETY: by this function's contract, and the values are the frame's.
+    unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, position)) }
+}
+
+/// The trampoline of controlled polls of a subscription. Where one image's poll was aborted C goes on with the next image.
+///
+/// # Safety
+///
+/// As [`controlled_fragment`].
+pub(crate) unsafe extern "C" fn controlled_fragment_of_any<F>(
+    clientd: *mut c_void,
+    buffer: *const u8,
+    length: usize,
+    header: *mut sys::aeron_header_t,
+) -> sys::aeron_controlled_fragment_handler_action_t
+where
+    F: FnMut(&[u8], &Header<'_>) -> Action,
+{
     // SAFETY: by this function's contract.
-    unsafe { call::<F>(clientd, buffer, length, header, flags) }
+    unsafe {
+        if has_panicked::<F>(clientd) {
+            return Action::Abort as u32;
+        }
+        controlled_fragment::<F>(clientd, buffer, length, header)
+    }
 }
 
 /// The trampoline of polls that give whole messages, put together by C: such a message lies in memory of C's own, and no header before it.
@@ -88,37 +123,48 @@ pub(crate) unsafe extern "C" fn controlled_message<F>(
 where
     F: FnMut(&[u8], &Header<'_>) -> Action,
 {
+    // SAFETY: by this function's contract.
+    if unsafe { has_panicked::<F>(clientd) } {
+        return Action::Abort as u32;
+    }
     let mut values = MaybeUninit::<sys::aeron_header_values_t>::zeroed();
     // SAFETY: the header is valid during the call; the struct is plain C data for which zero is a value.
     let flags = unsafe {
         sys::aeron_header_values(header, values.as_mut_ptr());
         values.assume_init().frame.flags
     };
-    // SAFETY: by this function's contract.
-    unsafe { call::<F>(clientd, buffer, length, header, flags) }
+    // SAFETY: by this function's contract, and the flags are the header's.
+    unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, None)) }
+}
+
+/// Whether the closure of this poll is not to be called again.
+///
+/// # Safety
+///
+/// As [`controlled_fragment`].
+#[inline]
+unsafe fn has_panicked<F>(clientd: *mut c_void) -> bool {
+    // SAFETY: as in `call`.
+    unsafe { &*clientd.cast::<Slot<'_, F>>() }.panic.is_some()
 }
 
 /// # Safety
 ///
-/// As [`controlled_fragment`]; `flags` are those of the header.
+/// As [`controlled_fragment`]; `header` is the view of the one that C passed.
 #[inline]
 unsafe fn call<F>(
     clientd: *mut c_void,
     buffer: *const u8,
     length: usize,
-    header: *mut sys::aeron_header_t,
-    flags: u8,
+    header: Header<'_>,
 ) -> sys::aeron_controlled_fragment_handler_action_t
 where
     F: FnMut(&[u8], &Header<'_>) -> Action,
 {
     // SAFETY: clientd is the Slot<F> of the poll in progress on this thread (aeronc.h: handlers run on the poller).
     let slot = unsafe { &mut *clientd.cast::<Slot<'_, F>>() };
-    if slot.panic.is_some() {
-        return Action::Abort as u32;
-    }
-    // SAFETY: C passes `length` bytes that are valid during the call, and never a null pointer. The C header is valid as long.
-    let (message, header) = unsafe { (std::slice::from_raw_parts(buffer, length), Header::from_raw(header, flags)) };
+    // SAFETY: C passes `length` bytes that are valid during the call, and never a null pointer.
+    let message = unsafe { std::slice::from_raw_parts(buffer, length) };
     // The closure is not called again after a panic, so nothing can see what it left half done.
     match catch_unwind(AssertUnwindSafe(|| (slot.closure)(message, &header))) {
         Ok(action) => action as u32,

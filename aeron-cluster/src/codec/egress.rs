@@ -109,17 +109,18 @@ impl<'a> EgressEvent<'a> {
     /// Decodes a message of the cluster. Mirrors the cases of `AeronCluster.onFragment` and `EgressPoller.onFragment`.
     #[inline]
     pub fn decode(buffer: &'a [u8]) -> Result<Self, CodecError> {
-        let frame = Frame::parse(buffer)?;
-        if frame.header().template_id == SessionMessageHeader::TEMPLATE_ID {
-            let header = SessionMessageHeader::read(frame)?;
-            return Ok(Self::SessionMessage { header, payload: frame.after_block() });
+        match SessionMessageHeader::split(buffer) {
+            Some((header, payload)) => Ok(Self::SessionMessage { header, payload }),
+            None => Self::decode_rare(buffer),
         }
-        Self::decode_rare(frame)
     }
 
     #[inline(never)]
-    fn decode_rare(frame: Frame<'a>) -> Result<Self, CodecError> {
+    fn decode_rare(buffer: &'a [u8]) -> Result<Self, CodecError> {
+        let frame = Frame::parse(buffer)?;
         match frame.header().template_id {
+            SessionMessageHeader::TEMPLATE_ID => SessionMessageHeader::read(frame)
+                .map(|header| Self::SessionMessage { header, payload: frame.after_block() }),
             SessionEvent::TEMPLATE_ID => SessionEvent::read(frame).map(Self::SessionEvent),
             NewLeaderEvent::TEMPLATE_ID => NewLeaderEvent::read(frame).map(Self::NewLeader),
             Challenge::TEMPLATE_ID => Challenge::read(frame).map(Self::Challenge),

@@ -1,6 +1,6 @@
 //! The header before every message, and the message that carries an application's payload.
 
-use zerocopy::little_endian::U16;
+use zerocopy::little_endian::{I64, U16};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::message::message;
@@ -112,5 +112,76 @@ message! {
         cluster_session_id: i64,
         /// The cluster's time, in the cluster's time unit; unset on ingress.
         timestamp: i64,
+    }
+}
+
+/// The start of a [`SessionMessageHeader`]'s frame as it stands nearly always: with our fields and none besides.
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct UsualSessionMessage {
+    header: WireHeader,
+    leadership_term_id: I64,
+    cluster_session_id: I64,
+    timestamp: I64,
+}
+
+impl SessionMessageHeader {
+    /// The header of a session message and the application's bytes; `None` for what must be looked at closer: any other message, and one
+    /// of a sender with more or fewer fields.
+    #[inline]
+    pub(crate) fn split(buffer: &[u8]) -> Option<(Self, &[u8])> {
+        const OURS: WireHeader = WireHeader::ours(
+            SessionMessageHeader::TEMPLATE_ID,
+            size_of::<UsualSessionMessage>() - size_of::<WireHeader>(),
+        );
+        let (message, payload) = UsualSessionMessage::ref_from_prefix(buffer).ok()?;
+        let WireHeader { block_length, template_id, schema_id, .. } = message.header;
+        let usual = (template_id, block_length, schema_id) == (OURS.template_id, OURS.block_length, OURS.schema_id);
+        usual.then_some((
+            Self {
+                leadership_term_id: message.leadership_term_id.get(),
+                cluster_session_id: message.cluster_session_id.get(),
+                timestamp: message.timestamp.get(),
+            },
+            payload,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: SessionMessageHeader =
+        SessionMessageHeader { leadership_term_id: i64::MIN + 1, cluster_session_id: -7, timestamp: i64::MAX };
+
+    fn message() -> Vec<u8> {
+        [HEADER.encode().as_slice(), b"payload"].concat()
+    }
+
+    #[test]
+    fn a_usual_session_message_is_split_as_it_is_read() {
+        let mut message = message();
+        for version in [0, 1, SCHEMA_VERSION, u16::MAX] {
+            message[6..8].copy_from_slice(&version.to_le_bytes());
+            let frame = Frame::parse(&message).unwrap();
+            let read = (SessionMessageHeader::read(frame).unwrap(), frame.after_block());
+            assert_eq!((SessionMessageHeader::split(&message), read), (Some(read), (HEADER, b"payload".as_slice())));
+        }
+        assert_eq!(SessionMessageHeader::split(&message[..32]), Some((HEADER, b"".as_slice())));
+    }
+
+    #[test]
+    fn what_is_no_usual_session_message_is_not_split() {
+        let message = message();
+        for length in 0..32 {
+            assert_eq!(SessionMessageHeader::split(&message[..length]), None);
+        }
+        // Length of the block, template, schema.
+        for byte in 0..6 {
+            let mut other = message.clone();
+            other[byte] ^= 1;
+            assert_eq!(SessionMessageHeader::split(&other), None, "byte {byte}");
+        }
     }
 }

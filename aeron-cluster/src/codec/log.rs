@@ -149,17 +149,18 @@ impl<'a> LogEvent<'a> {
     /// Decodes a message of the log. Mirrors the cases of `BoundedLogAdapter.onMessage`.
     #[inline]
     pub fn decode(buffer: &'a [u8]) -> Result<Self, CodecError> {
-        let frame = Frame::parse(buffer)?;
-        if frame.header().template_id == SessionMessageHeader::TEMPLATE_ID {
-            let header = SessionMessageHeader::read(frame)?;
-            return Ok(Self::SessionMessage { header, payload: frame.after_block() });
+        match SessionMessageHeader::split(buffer) {
+            Some((header, payload)) => Ok(Self::SessionMessage { header, payload }),
+            None => Self::decode_rare(buffer),
         }
-        Self::decode_rare(frame)
     }
 
     #[inline(never)]
-    fn decode_rare(frame: Frame<'a>) -> Result<Self, CodecError> {
+    fn decode_rare(buffer: &'a [u8]) -> Result<Self, CodecError> {
+        let frame = Frame::parse(buffer)?;
         match frame.header().template_id {
+            SessionMessageHeader::TEMPLATE_ID => SessionMessageHeader::read(frame)
+                .map(|header| Self::SessionMessage { header, payload: frame.after_block() }),
             TimerEvent::TEMPLATE_ID => TimerEvent::read(frame).map(Self::Timer),
             SessionOpenEvent::TEMPLATE_ID => SessionOpenEvent::read(frame).map(Self::SessionOpen),
             SessionCloseEvent::TEMPLATE_ID => SessionCloseEvent::read(frame).map(Self::SessionClose),

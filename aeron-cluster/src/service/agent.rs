@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use super::conclude::Concluded;
 use super::consensus_module_proxy::ConsensusModuleProxy;
@@ -149,24 +148,24 @@ impl<S: ClusteredService> Agent<S> {
     /// Waits for the consensus module, recovers the state, and starts the service. Mirrors `onStart`.
     fn start(&mut self) -> Result<(), Stop> {
         self.recover().map_err(|fault| self.fatal(fault))?;
-        self.duty_cycle.restart(Instant::now());
+        self.duty_cycle.restart(self.state().now_ns());
         self.core.is_active = true;
         Ok(())
     }
 
     /// One duty cycle. Returns the work done.
     fn do_work(&mut self) -> Result<usize, Stop> {
-        let now = Instant::now();
+        let now_ns = self.state().now_ns();
         let mut work_count = 0;
-        let ticked = self.state().tick(now)?;
-        self.duty_cycle.measure(now);
+        let ticked = self.state().tick(now_ns)?;
+        self.duty_cycle.measure(now_ns);
         if ticked {
             work_count += self.on_tick()?;
         }
         if self.log.is_joined() {
             work_count += self.poll_log()?;
         }
-        let worked = self.core.background_work(now);
+        let worked = self.core.background_work(now_ns);
         Ok(work_count + self.settled(worked)?)
     }
 
@@ -212,7 +211,7 @@ impl<S: ClusteredService> Agent<S> {
         let limit = self.state().commit_position();
         let Agent { log, core, .. } = self;
         let mut stop = None;
-        let polled = log.poll(limit, |event, header| match core.on_log_event(event, header) {
+        let polled = log.poll(limit, |message, header| match core.on_log_message(message, header) {
             Ok(()) => Action::Continue,
             Err(fault) => {
                 stop = core.settle(fault);

@@ -128,8 +128,7 @@ impl ClientSession {
             Sending::Mocked => Ok(Self::MOCKED_OFFER),
             Sending::Real => {
                 let publication = self.egress.publication()?;
-                let header = self.header().encode();
-                let sent = publication.offer_vectored(&[IoSlice::new(&header), IoSlice::new(message)]);
+                let sent = publication.offer_behind(self.header().encode(), message);
                 sent.map_err(|reason| self.refusal(reason, publication))
             }
         }

@@ -7,12 +7,12 @@ use std::time::Instant;
 use super::lifecycle::Lifecycle;
 use super::snapshot_loader::protocol_error;
 use super::stop::{Fault, Outcome, Stop, panic_text, without_panic};
-use super::trackers::DurationTracker;
+use super::trackers::{DurationTracker, saturating_nanos};
 use super::{ClientSession, Cluster, ClusteredService, FailurePolicy, NewLeadershipTermEvent, Role};
 use crate::aeron::{Header, NULL_VALUE};
 use crate::codec::{
-    ActionFlags, ClusterAction, ClusterActionRequest, CodecError, LogEvent, NewLeadershipTermEvent as TermEvent,
-    SemanticVersion, SessionCloseEvent, SessionMessageHeader, SessionOpenEvent, TimerEvent,
+    ActionFlags, ClusterAction, ClusterActionRequest, LogEvent, NewLeadershipTermEvent as TermEvent, SemanticVersion,
+    SessionCloseEvent, SessionMessageHeader, SessionOpenEvent, TimerEvent,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -41,10 +41,19 @@ impl<S: ClusteredService> Core<S> {
         }
     }
 
-    /// Applies one event of the log. Mirrors the `on…` methods of `ClusteredServiceAgent`.
+    /// Applies one message of the log. Mirrors the `on…` methods of `ClusteredServiceAgent`.
     #[inline]
-    pub(super) fn on_log_event(&mut self, event: Result<LogEvent<'_>, CodecError>, header: &Header<'_>) -> Outcome<()> {
-        match event.map_err(protocol_error)? {
+    pub(super) fn on_log_message(&mut self, message: &[u8], header: &Header<'_>) -> Outcome<()> {
+        match SessionMessageHeader::split(message) {
+            Some((session_header, payload)) => self.on_session_message(&session_header, payload, header),
+            None => self.on_log_event(message, header),
+        }
+    }
+
+    /// Not inlined: a session message, as nearly all are, has the registers for itself.
+    #[inline(never)]
+    fn on_log_event(&mut self, message: &[u8], header: &Header<'_>) -> Outcome<()> {
+        match LogEvent::decode(message).map_err(protocol_error)? {
             LogEvent::SessionMessage { header: session_header, payload } => {
                 self.on_session_message(&session_header, payload, header)
             }
@@ -141,7 +150,7 @@ impl<S: ClusteredService> Core<S> {
         tracing::info!(log_position = event.log_position, "taking a snapshot");
         let begin = Instant::now();
         let taken = without_panic(|| self.take_snapshot(event.log_position, event.leadership_term_id));
-        self.snapshot_durations.record(begin.elapsed());
+        self.snapshot_durations.record(saturating_nanos(begin.elapsed()));
         let (recording_id, failure) = match taken {
             Ok(recording_id) => (recording_id, None),
             // Nobody is there to hear of it, or another container will take the snapshot.
@@ -225,8 +234,7 @@ impl<S: ClusteredService> Core<S> {
     }
 
     /// Lets the service work between messages. Returns the work it did.
-    pub(super) fn background_work(&mut self, now: Instant) -> Outcome<usize> {
-        let now_ns = self.cluster.state.nanos(now);
+    pub(super) fn background_work(&mut self, now_ns: i64) -> Outcome<usize> {
         self.call_guarded(Lifecycle::DoBackgroundWork, "do_background_work", |service, cluster| {
             service.do_background_work(cluster, now_ns)
         })
@@ -249,7 +257,7 @@ impl<S: ClusteredService> Core<S> {
         if self.is_active
             && !self.panicked
             && work_count == 0
-            && let Err(fault) = self.background_work(Instant::now())
+            && let Err(fault) = self.background_work(self.cluster.state.now_ns())
             && let Some(stop) = self.settle(fault)
         {
             return Err(stop);

@@ -1,7 +1,6 @@
-//! The log as the service reads it: fragments in, events out, never past the commit position.
+//! The log as the service reads it: fragments in, messages out, never past the commit position.
 
-use crate::aeron::{Action, FrameFlags, Header, Image, MessageBuilder};
-use crate::codec::{CodecError, LogEvent};
+use crate::aeron::{Action, CompleteMessage, FrameFlags, Header, Image, MessageBuilder};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads the log up to the commit position. Mirrors `io.aeron.cluster.service.BoundedLogAdapter`.
@@ -46,35 +45,56 @@ impl LogAdapter {
         self.image.take().map(|image| image.position())
     }
 
-    /// Reads a batch of events up to `limit`, the commit position. Returns the fragments taken.
+    /// Reads a batch of messages up to `limit`, the commit position. Returns the fragments taken.
     ///
-    /// `on_event` says how to go on: [`Action::Abort`] leaves the event in the log, [`Action::Break`] ends the batch.
+    /// `on_message` says how to go on: [`Action::Abort`] leaves the message in the log, [`Action::Break`] ends the batch.
     ///
     /// # Errors
     ///
     /// The log cannot be read, or the beginning of a message is missing. Java drops the rest of it without a word.
     #[inline]
-    pub(super) fn poll<F>(&mut self, limit: i64, mut on_event: F) -> Result<usize>
+    pub(super) fn poll<F>(&mut self, limit: i64, mut on_message: F) -> Result<usize>
     where
-        F: FnMut(std::result::Result<LogEvent<'_>, CodecError>, &Header<'_>) -> Action,
+        F: FnMut(&[u8], &Header<'_>) -> Action,
     {
         let LogAdapter { image, builder, fragment_limit, .. } = self;
         let Some(image) = image else { return Ok(0) };
         let mut gap_before = None;
         let fragments = image.bounded_controlled_poll(limit, *fragment_limit, |fragment, header| {
-            if header.flags().contains(FrameFlags::UNFRAGMENTED) {
-                return on_event(LogEvent::decode(fragment), header);
+            let mut whole = None;
+            if !header.flags().contains(FrameFlags::UNFRAGMENTED) {
+                match take_part(builder, fragment, header, &mut gap_before) {
+                    Ok(complete) => whole = Some(complete),
+                    Err(action) => return action,
+                }
             }
-            let values = header.values();
-            if builder.has_gap_before(&values) {
-                gap_before = Some(values.position);
-                return Action::Break;
+            // One call for messages of both kinds, so that it is inlined here.
+            let (message, header) =
+                whole.as_ref().map_or((fragment, header), |whole| (whole.message(), whole.header()));
+            let action = on_message(message, header);
+            if let Some(whole) = whole {
+                whole.settle(action);
             }
-            let mut on_message = |message: &[u8], header: &Header<'_>| on_event(LogEvent::decode(message), header);
-            builder.on_fragment(fragment, header, values, &mut on_message)
+            action
         })?;
         gap_before.map_or(Ok(fragments), |position| Err(gap(position)))
     }
+}
+
+/// Takes a fragment of a fragmented message. Returns the message that it completes, or how to go on.
+#[inline(never)]
+fn take_part<'b>(
+    builder: &'b mut MessageBuilder,
+    fragment: &[u8],
+    header: &Header<'_>,
+    gap_before: &mut Option<i64>,
+) -> std::result::Result<CompleteMessage<'b>, Action> {
+    let values = header.values();
+    if builder.has_gap_before(&values) {
+        *gap_before = Some(values.position);
+        return Err(Action::Break);
+    }
+    builder.add(fragment, header, values).ok_or(Action::Continue)
 }
 
 #[cold]

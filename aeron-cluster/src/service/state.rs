@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::consensus_module_proxy::ConsensusModuleProxy;
 use super::divergence::{Divergence, OwnMessages};
@@ -15,18 +15,19 @@ use super::lifecycle::{Lifecycle, LifecycleGuard};
 use super::mark_file::ClusterMarkFile;
 use super::settings::Settings;
 use super::stop::Stop;
+use super::trackers::saturating_nanos;
 use super::{FailurePolicy, Role};
 use crate::aeron::{Aeron, BufferClaim, IdleStrategy, NULL_VALUE, OfferError, ReadableCounter};
 use crate::codec::{ClusterTimeUnit, ServiceAck, SessionMessageHeader};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often the slow part of the duty cycle runs: the control channel, the watch, the mark file.
-const TICK: Duration = Duration::from_millis(1);
+const TICK_NS: i64 = 1_000_000;
 /// How often the conductor of an invoker-driven client is worked in one tick, as long as it finds something to do: it takes one
 /// command at a time.
 const CLIENT_WORK_LIMIT: usize = 16;
 /// How often the mark file says that the service is alive.
-const MARK_FILE_UPDATE_INTERVAL: Duration = Duration::from_secs(1);
+const MARK_FILE_UPDATE_INTERVAL_NS: i64 = 1_000_000_000;
 /// Attempts to ask for a session's end.
 const CLOSE_SESSION_ATTEMPTS: usize = 3;
 /// Whether a send to a client goes out.
@@ -58,8 +59,8 @@ pub(super) struct State {
     next_ack_id: Cell<i64>,
 
     idle_strategy: RefCell<Box<dyn IdleStrategy + Send>>,
-    last_tick: Cell<Instant>,
-    mark_file_deadline: Cell<Instant>,
+    next_tick_ns: Cell<i64>,
+    mark_file_deadline_ns: Cell<i64>,
     commit_position: RefCell<Option<ReadableCounter>>,
     close_requested: Arc<AtomicBool>,
     /// Why the agent ends, found while a callback ran. No send goes out from then on.
@@ -98,8 +99,8 @@ impl State {
             lifecycle: Cell::new(Lifecycle::None),
             next_ack_id: Cell::new(0),
             idle_strategy: RefCell::new(idle_strategy),
-            last_tick: Cell::new(Instant::now()),
-            mark_file_deadline: Cell::new(Instant::now()),
+            next_tick_ns: Cell::new(TICK_NS),
+            mark_file_deadline_ns: Cell::new(0),
             commit_position: RefCell::new(None),
             close_requested,
             stop: RefCell::new(None),
@@ -225,26 +226,31 @@ impl State {
     }
 
     /// Looks whether the container must end, and once a millisecond does what must be done regularly: then true.
-    pub(super) fn tick(&self, now: Instant) -> Result<bool, Stop> {
+    #[inline]
+    pub(super) fn tick(&self, now_ns: i64) -> Result<bool, Stop> {
         if self.close_requested.load(Ordering::Acquire) {
             return Err(Stop::Closed);
         }
         if self.aeron.is_closed() {
             return Err(Stop::Aborted);
         }
-        if now.duration_since(self.last_tick.get()) <= TICK {
+        if now_ns <= self.next_tick_ns.get() {
             return Ok(false);
         }
-        self.last_tick.set(now);
+        self.next_tick_ns.set(now_ns + TICK_NS);
+        self.slow_tick(now_ns).map(|()| true)
+    }
+
+    fn slow_tick(&self, now_ns: i64) -> Result<(), Stop> {
         self.work_client()?;
         if self.commit_position.borrow().as_ref().is_some_and(ReadableCounter::is_closed) {
             let message = "commit-pos counter unexpectedly closed, terminating";
             self.errors.record(&Error::new(ErrorKind::Terminated, message));
             return Err(Stop::Terminated { expected: true });
         }
-        self.update_mark_file(now);
+        self.update_mark_file(now_ns);
         self.pending_egress.poll(|error| self.errors.count(&error));
-        Ok(true)
+        Ok(())
     }
 
     /// Works the conductor of a client that has no thread for it, which finds a dead driver here.
@@ -278,9 +284,9 @@ impl State {
     }
 
     /// When it is due is for a clock that nobody sets: one put back by an hour would leave the file without a sign of life for as long.
-    fn update_mark_file(&self, now: Instant) {
-        if now >= self.mark_file_deadline.get() {
-            self.mark_file_deadline.set(now + MARK_FILE_UPDATE_INTERVAL);
+    fn update_mark_file(&self, now_ns: i64) {
+        if now_ns >= self.mark_file_deadline_ns.get() {
+            self.mark_file_deadline_ns.set(now_ns + MARK_FILE_UPDATE_INTERVAL_NS);
             self.mark_file.update_activity_timestamp(epoch_ms());
         }
     }
@@ -294,7 +300,7 @@ impl State {
         if let Ok(mut strategy) = self.idle_strategy.try_borrow_mut() {
             strategy.idle(work_count);
         }
-        match self.tick(Instant::now()) {
+        match self.tick(self.now_ns()) {
             Ok(_) => Ok(()),
             Err(stop) => {
                 self.set_stop(stop);
@@ -309,12 +315,13 @@ impl State {
             return Err(());
         }
         let _guard = self.enter(Lifecycle::DoBackgroundWork);
-        Ok(work(self.nanos(Instant::now())))
+        Ok(work(self.now_ns()))
     }
 
-    /// The clock of background work: nanoseconds since this container was made.
-    pub(super) fn nanos(&self, now: Instant) -> i64 {
-        i64::try_from(now.duration_since(self.origin).as_nanos()).unwrap_or(i64::MAX)
+    /// The clock of the duty cycle and of background work: nanoseconds since this container was made.
+    pub(super) fn now_ns(&self) -> i64 {
+        // As a number: what a cycle reckons with times costs an instruction or two each.
+        saturating_nanos(self.origin.elapsed())
     }
 
     pub(super) fn reset_idle(&self) {

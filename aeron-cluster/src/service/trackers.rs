@@ -1,6 +1,6 @@
 //! How long things take, in counters that operators watch.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::settings::Settings;
 use crate::aeron::{Aeron, Counter};
@@ -17,7 +17,7 @@ const SNAPSHOT_DURATION_EXCEEDED_TYPE_ID: i32 = 237;
 pub(super) struct DurationTracker {
     max_ns: Counter,
     exceeded: Counter,
-    threshold: Duration,
+    threshold_ns: i64,
 }
 
 impl DurationTracker {
@@ -29,7 +29,7 @@ impl DurationTracker {
         Ok(DurationTracker {
             max_ns: settings.add_counter(aeron, MAX_CYCLE_TIME_TYPE_ID, "Cluster container max cycle time in ns")?,
             exceeded: settings.add_counter(aeron, CYCLE_TIME_EXCEEDED_TYPE_ID, &exceeded)?,
-            threshold,
+            threshold_ns: saturating_nanos(threshold),
         })
     }
 
@@ -42,44 +42,48 @@ impl DurationTracker {
         Ok(DurationTracker {
             max_ns: settings.add_counter(aeron, MAX_SNAPSHOT_DURATION_TYPE_ID, max)?,
             exceeded: settings.add_counter(aeron, SNAPSHOT_DURATION_EXCEEDED_TYPE_ID, &exceeded)?,
-            threshold,
+            threshold_ns: saturating_nanos(threshold),
         })
     }
 
-    /// Takes in one duration.
+    /// Takes in one duration, in nanoseconds.
     #[inline]
-    pub(super) fn record(&self, duration: Duration) {
-        let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    pub(super) fn record(&self, nanos: i64) {
         if nanos > self.max_ns.get() {
             self.max_ns.propose_max(nanos);
         }
-        if duration > self.threshold {
+        if nanos > self.threshold_ns {
             self.exceeded.increment();
         }
     }
 }
 
-/// Measures from one call to the next.
+/// Measures from one call to the next, by the clock of the duty cycle.
 pub(super) struct DutyCycle {
     tracker: DurationTracker,
-    last: Instant,
+    last_ns: i64,
 }
 
 impl DutyCycle {
     pub(super) fn new(tracker: DurationTracker) -> Self {
-        DutyCycle { tracker, last: Instant::now() }
+        DutyCycle { tracker, last_ns: 0 }
     }
 
-    /// Starts to measure at `now`: what came before does not count.
-    pub(super) fn restart(&mut self, now: Instant) {
-        self.last = now;
+    /// Starts to measure at `now_ns`: what came before does not count.
+    pub(super) fn restart(&mut self, now_ns: i64) {
+        self.last_ns = now_ns;
     }
 
     /// Takes in the time since the last call.
     #[inline]
-    pub(super) fn measure(&mut self, now: Instant) {
-        self.tracker.record(now.duration_since(std::mem::replace(&mut self.last, now)));
+    pub(super) fn measure(&mut self, now_ns: i64) {
+        self.tracker.record(now_ns - std::mem::replace(&mut self.last_ns, now_ns));
     }
+}
+
+/// A duration in nanoseconds, or the most that can be counted.
+pub(super) fn saturating_nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// A duration as Agrona's `SystemUtil.formatDuration` writes it: in the largest unit that leaves nothing over.

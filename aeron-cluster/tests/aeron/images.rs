@@ -74,6 +74,36 @@ fn a_subscription_to_one_session_gets_no_other() {
 }
 
 #[test]
+fn a_message_ends_at_the_same_position_for_sender_image_and_subscription() {
+    const CHANNEL: &str = "aeron:ipc?term-length=64k";
+    let rig = Rig::new();
+    let mut subscription = rig.aeron.add_subscription(CHANNEL, STREAM).unwrap();
+    let image_subscription = rig.aeron.add_subscription(CHANNEL, STREAM).unwrap();
+    let mut publication = rig.aeron.add_exclusive_publication(CHANNEL, STREAM).unwrap();
+    until("the subscription", || subscription.image_count() == 1);
+    let mut image = image_of(image_subscription, publication.session_id());
+    // Several terms, which end in padding.
+    for length in (0..300).map(|number| number * 37 % 1300) {
+        let sent = awaited("room to send", || publication.offer(&[7; 1300][..length]).ok());
+        let check = |message: &[u8], header: &Header<'_>| {
+            assert_eq!(
+                (message.len(), header.position(), header.term_id()),
+                (length, sent, publication_term(sent, header))
+            );
+        };
+        until("the message by the image", || image.poll(1, check).unwrap() == 1);
+        until("the message by the subscription", || subscription.poll(1, check).unwrap() == 1);
+        assert_eq!(image.position(), sent);
+    }
+    assert!(image.position() > 2 * 64 * 1024);
+}
+
+/// The term that a frame before `position` is in.
+fn publication_term(position: i64, header: &Header<'_>) -> i32 {
+    header.initial_term_id().wrapping_add(((position - 1) >> header.position_bits_to_shift()) as i32)
+}
+
+#[test]
 fn an_image_ends_with_its_publication() {
     let rig = Rig::new();
     let ports = PortBlock::reserve().unwrap();
