@@ -45,6 +45,19 @@ impl SourceLocation {
 /// - [`StorageSpace`](crate::ErrorKind::StorageSpace): the archive's disk is full;
 /// - [`Archive`](crate::ErrorKind::Archive): the archive refused, the message says why.
 ///
+/// A disk that fills up, and what else goes wrong later, comes as an error that belongs to no request:
+/// [`check_for_error_response`](Self::check_for_error_response). A recording that ends so holds up its publisher until it is stopped.
+///
+/// # Threads
+///
+/// It may be moved to another thread but not shared: requests take it mutably. On a client without a conductor thread they work that while they
+/// wait.
+///
+/// # Blocking
+///
+/// Each request, for at most the message timeout; those that add a publication or a subscription for that too. Looking at counters, ids and
+/// settings does not block.
+///
 /// Dropping it ends the session with the archive; what it records goes on, as far as no autostop ends it.
 pub struct Archive {
     raw: NonNull<sys::aeron_archive_t>,

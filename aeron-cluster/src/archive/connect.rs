@@ -25,7 +25,20 @@ unsafe extern "C" {
 /// A connection to an archive in the making.
 ///
 /// Poll it until it gives the archive or an error. Dropped before that, it gives up and leaves nothing behind. Mirrors
-/// `AeronArchive.AsyncConnect` and `aeron_archive_async_connect_t`.
+/// `AeronArchive.AsyncConnect` and `aeron_archive_async_connect_t`. It may be moved to another thread but not shared.
+///
+/// ```no_run
+/// # use aeron_cluster::archive::{Archive, AsyncConnect, Context};
+/// # fn connect(context: &Context, mut do_something_else: impl FnMut()) -> aeron_cluster::Result<Archive> {
+/// let mut connecting = AsyncConnect::start(context)?;
+/// loop {
+///     if let Some(archive) = connecting.poll()? {
+///         return Ok(archive);
+///     }
+///     do_something_else();
+/// }
+/// # }
+/// ```
 #[must_use = "dropping it gives the connection up"]
 pub struct AsyncConnect {
     raw: Option<NonNull<sys::aeron_archive_async_connect_t>>,

@@ -4,6 +4,39 @@
 //! that starts and stops recordings and replays. It works through a client of ours: the C archive client never makes one of its
 //! own, whose errors would end the process.
 //!
+//! ```no_run
+//! use aeron_cluster::aeron::{self, Aeron};
+//! use aeron_cluster::archive::{Archive, Context, ReplayParams};
+//!
+//! # fn main() -> aeron_cluster::Result<()> {
+//! let aeron = Aeron::connect(aeron::Context::new())?;
+//! let context = Context::new(&aeron)
+//!     .control_request_channel("aeron:udp?endpoint=archive.example:8010")
+//!     .control_response_channel("aeron:udp?endpoint=localhost:0");
+//! let mut archive = Archive::connect(&context)?;
+//! for recording in archive.list_recordings(0, 100)? {
+//!     println!("{} from {} to {:?}", recording.recording_id, recording.start_position, recording.stop_position);
+//! }
+//! let mut replay = archive.replay(7, "aeron:udp?endpoint=localhost:20123", 1001, &ReplayParams::new())?;
+//! while replay.is_connected() {
+//!     replay.poll(10, |fragment, header| println!("{} bytes up to {}", fragment.len(), header.position()))?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Positions are counted in bytes from the beginning of a stream, with the headers of its frames. Ids are the archive's own. A connection
+//! may be moved to another thread but not shared; more than one may go through the same client.
+//!
+//! | for | there is |
+//! |---|---|
+//! | recording, replaying, looking after what is recorded | [`Archive`] |
+//! | the same in a program that must not wait | [`AsyncConnect`], [`PendingRequest`] |
+//! | a live stream that is joined by way of its recording, once | [`ReplayMerge`] |
+//! | the same again and again, whatever is lost | [`PersistentSubscription`] |
+//! | a copy on another archive | [`Archive::replicate`] |
+//! | programs that nobody can reach | channels with `control-mode=response`, for answers and for replays |
+//!
 //! C works the conductor of a client that has no thread for it while it waits for the archive; so every request takes the client's
 //! turn first, in which other threads leave the conductor alone ([`Aeron::do_work`](crate::aeron::Aeron::do_work) is 0 to them).
 //!

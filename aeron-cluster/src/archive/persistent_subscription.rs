@@ -19,6 +19,19 @@ use crate::{Error, ErrorKind, Result};
 /// It has a connection to the archive of its own, which it makes, and makes again, as it is polled. Its four counters show what it does. It may be
 /// moved to another thread but not shared.
 ///
+/// ```no_run
+/// # use aeron_cluster::archive::{Context, PersistentSubscription, PersistentSubscriptionSettings, StartFrom};
+/// # fn follow(archive: Context) -> aeron_cluster::Result<()> {
+/// let (live, replay) = ("aeron:udp?control=publisher.example:20100|endpoint=localhost:0", "aeron:udp?endpoint=localhost:0");
+/// let settings =
+///     PersistentSubscriptionSettings::new(archive, 7, live, 1001, replay, 1002).start_from(StartFrom::Start);
+/// let mut subscription = PersistentSubscription::start(settings)?;
+/// loop {
+///     subscription.poll(10, |message, header| println!("{} bytes up to {}", message.len(), header.position()))?;
+/// }
+/// # }
+/// ```
+///
 /// On a client without a conductor thread, a poll has the client's turn: its handlers must not wait for the client, by adding a publication for one.
 pub struct PersistentSubscription {
     // In the order in which they must end: C's context closes with the subscription.

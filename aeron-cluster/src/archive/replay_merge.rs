@@ -66,6 +66,23 @@ impl ReplayMergeSettings {
 /// It owns the connection to the archive and the subscription: both are busy until the merge is over, and [`finish`](Self::finish) gives them
 /// back. Call [`poll`](Self::poll) again and again; once [`is_merged`](Self::is_merged), poll on or finish.
 ///
+/// ```no_run
+/// # use aeron_cluster::aeron::Image;
+/// # use aeron_cluster::archive::{Archive, ReplayMerge, ReplayMergeSettings};
+/// # fn join(archive: Archive, session_id: i32) -> aeron_cluster::Result<Option<Image>> {
+/// let live = "aeron:udp?endpoint=localhost:0|control=publisher.example:20100";
+/// let settings =
+///     ReplayMergeSettings::new(7, 0, format!("aeron:udp?session-id={session_id}"), "aeron:udp?endpoint=localhost:0", live);
+/// let subscription = archive.aeron().add_subscription("aeron:udp?control-mode=manual", 1001)?;
+/// let mut merge = ReplayMerge::start(archive, subscription, &settings)?;
+/// while !merge.is_merged() {
+///     merge.poll(10, |fragment, header| println!("{} bytes up to {}", fragment.len(), header.position()))?;
+/// }
+/// let (_archive, subscription) = merge.finish();
+/// Ok(subscription.into_image(session_id).ok())
+/// # }
+/// ```
+///
 /// Signals that the archive sends meanwhile are lost, as in Java and C. Dropping it ends the replay, removes the destination of the
 /// replay and waits for the driver's answers to that, about a millisecond.
 pub struct ReplayMerge {

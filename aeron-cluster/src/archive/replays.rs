@@ -59,7 +59,12 @@ impl Archive {
     ///
     /// # Blocking
     ///
-    /// As a request and [`Aeron::add_subscription`](crate::aeron::Aeron::add_subscription) together.
+    /// As a request and [`Aeron::add_subscription`](crate::aeron::Aeron::add_subscription) together, which is tried again up to the message timeout
+    /// while the address is not free yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of both, and [`Timeout`](ErrorKind::Timeout) for a replay that does not come over a response channel. No subscription is left behind then.
     pub fn replay(
         &mut self,
         recording_id: i64,

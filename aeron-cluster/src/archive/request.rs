@@ -33,6 +33,19 @@ enum Request {
 ///
 /// Poll it until it gives the answer or an error. Until then make no other request over the same connection. Dropped before that, it leaves the
 /// archive to do what it was asked for; a late answer disturbs no later request. C has only requests that wait.
+///
+/// ```no_run
+/// # use aeron_cluster::archive::{Archive, ReplayParams};
+/// # fn replay(archive: &mut Archive, mut do_something_else: impl FnMut()) -> aeron_cluster::Result<i64> {
+/// let mut request = archive.request_replay(7, "aeron:ipc", 1001, &ReplayParams::new())?;
+/// loop {
+///     if let Some(replay_session_id) = request.poll(archive)? {
+///         return Ok(replay_session_id);
+///     }
+///     do_something_else();
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "the answer comes by polling it"]
 pub struct PendingRequest {
