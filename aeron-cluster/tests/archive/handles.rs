@@ -9,6 +9,7 @@ use aeron_cluster::testing::PATIENCE;
 
 use crate::node::Node;
 use crate::recordings::recorded;
+use crate::response_channels::kept_in_use;
 use crate::{REPLAY_STREAM, STREAM, until};
 
 #[test]
@@ -60,6 +61,7 @@ fn handles_go_in_any_order_while_a_request_is_under_way() {
     let node = Node::start();
     let recording_id = recorded(&mut node.connect(), 3);
     let response = format!("aeron:udp?control-mode=response|control=localhost:{}", node.ports.port(1));
+    let _kept = kept_in_use(&node, recording_id, &response);
     for order in 0..24 {
         let aeron = Aeron::connect(AeronContext::new().dir(node.driver.dir())).expect("client");
         let context = Context::new(&aeron)

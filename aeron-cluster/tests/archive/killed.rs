@@ -15,6 +15,7 @@ use aeron_cluster::{ErrorKind, Result};
 use crate::node::Node;
 use crate::recordings::recorded;
 use crate::requests::stand_still;
+use crate::response_channels::kept_in_use;
 use crate::{CHANNEL, REPLAY_STREAM, STREAM, until};
 
 /// Shows that a request waits for its answer.
@@ -69,6 +70,7 @@ fn requests_of_every_kind_end_when_the_archive_is_killed() {
         })
         .collect();
 
+    let _kept = kept_in_use(&node, recording_id, &response);
     let mut polled = Polled::start(&node, recording_id, &response);
     let manual = node.aeron.add_subscription("aeron:udp?control-mode=manual", STREAM).expect("subscription");
     let live = format!("aeron:udp?endpoint=localhost:0|control=localhost:{}", node.ports.port(2));

@@ -1,6 +1,7 @@
 //! An archive and a media driver to test with.
 
 use std::cell::Cell;
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -12,6 +13,7 @@ use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{Java, PATIENCE, PortBlock, Process, WorkDir};
 
 use crate::support::{java_1_54, java_programs};
+use crate::until;
 
 /// How long the driver may stand still: on a loaded machine its thread does so for seconds.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -103,8 +105,9 @@ impl Node {
         Node { aeron, archive, driver, ports, command, _memory: memory, _disk: disk }
     }
 
-    /// Starts the archive again, which has ended, on what it left.
+    /// Starts the archive again, which has ended, on what it left. The driver closes the socket that it had a moment after it has forgotten it.
     pub fn restart_archive(&mut self) {
+        until("the archive's address to be free", || UdpSocket::bind(("127.0.0.1", self.ports.port(0))).ok());
         self.archive = Process::spawn("archive", &self.command).expect("archive");
     }
 

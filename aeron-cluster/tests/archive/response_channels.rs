@@ -1,7 +1,7 @@
 //! Answers and replays that come back the way that a request goes: for programs that nobody can reach.
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::Subscription;
+use aeron_cluster::aeron::{Counter, Subscription};
 use aeron_cluster::archive::{Archive, Context, ReplayParams};
 
 use crate::node::Node;
@@ -23,6 +23,16 @@ fn subscribe(archive: &Archive, channel: &str) -> Subscription {
     archive.aeron().add_subscription(channel, REPLAY_STREAM).expect("subscription")
 }
 
+/// Keeps the address of a response channel in use, by a replay that waits for ever. Between its last user and the closing of its socket
+/// the driver refuses it.
+pub fn kept_in_use(node: &Node, recording_id: i64, channel: &str) -> (Subscription, Counter, Archive) {
+    let mut archive = Archive::connect(&node.remote()).expect("archive");
+    let bound = node.aeron.add_counter(1002, &[], "nothing").expect("counter");
+    let params = ReplayParams::new().bounding_limit_counter_id(bound.id());
+    let waiting = archive.replay(recording_id, channel, REPLAY_STREAM + 1, &params).expect("a replay");
+    (waiting, bound, archive)
+}
+
 #[test]
 pub fn a_session_whose_answers_come_back_the_way_of_its_requests() {
     let node = Node::start();
@@ -39,6 +49,7 @@ pub fn a_session_whose_answers_come_back_the_way_of_its_requests() {
     bound.set(archive.stop_position(recording_id).expect("position").expect("stopped"));
     let bounded = ReplayParams::new().position(0).bounding_limit_counter_id(bound.id());
     let channel = response_channel(&node, 2);
+    let _kept = kept_in_use(&node, recording_id, &channel);
     for archive in [&mut archive, &mut plain] {
         for params in [ReplayParams::new(), bounded] {
             let mut subscription = archive.replay(recording_id, &channel, REPLAY_STREAM, &params).expect("a replay");
@@ -68,6 +79,7 @@ fn what_cannot_come_back_that_way_is_refused() {
     let mut archive = Archive::connect(&node.remote()).expect("archive");
     let recording_id = recorded(&mut archive, 1);
     let channel = response_channel(&node, 2);
+    let _kept = kept_in_use(&node, recording_id, &channel);
     // Nobody is named to whom it would go.
     let (none, stream) = (ReplayParams::new(), REPLAY_STREAM);
     let waited = archive.start_replay(recording_id, &channel, stream, &none).expect_err("no subscription");
