@@ -33,6 +33,15 @@ pub struct Load {
     pub length: usize,
     /// Messages under way at a time.
     pub window: u64,
+    pub path: Path,
+}
+
+/// Between client and cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    Udp,
+    /// Quicker, where messages are only to be there.
+    Ipc,
 }
 
 /// What a load took, a message, in µs.
@@ -48,6 +57,7 @@ impl<'a> Live<'a> {
         let cluster = builder
             .property("aeron.cluster.log.channel", "aeron:udp?term-length=8m")
             .property("aeron.cluster.ingress.channel", "aeron:udp?term-length=1m")
+            .property("aeron.cluster.ingress.ipc.allowed", "true")
             .property("aeron.archive.segment.file.length", "64m")
             .start()?;
         Ok(Live { java, cluster, services: Vec::new(), leader: 0 })
@@ -107,9 +117,13 @@ impl<'a> Live<'a> {
     pub fn load(&self, load: Load) -> Result<Cost> {
         let mut command = Command::new(example("cluster_client")?);
         let cluster = &self.cluster;
-        command.arg("--aeron-dir").arg(cluster.aeron_dir(self.leader));
-        command.args(["--ingress-endpoints", &cluster.ingress_endpoints()]);
-        command.args(["--egress-channel", cluster.egress_channel(), "--timeout", "30"]);
+        command.arg("--aeron-dir").arg(cluster.aeron_dir(self.leader)).args(["--timeout", "30"]);
+        match load.path {
+            Path::Udp => command
+                .args(["--ingress-endpoints", &cluster.ingress_endpoints()])
+                .args(["--egress-channel", cluster.egress_channel()]),
+            Path::Ipc => command.args(["--ingress-channel", "aeron:ipc", "--egress-channel", "aeron:ipc"]),
+        };
         command.args(["--messages", &load.messages.to_string(), "--length", &load.length.to_string()]);
         command.args(["--window", &load.window.to_string()]);
         let patience = PATIENCE + SLOWEST * u32::try_from(load.messages)?;

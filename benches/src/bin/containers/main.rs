@@ -3,6 +3,7 @@
 //! The containers take turns, so that what else the machine does meets all of them. Every figure comes with its median and its spread over the
 //! runs, and with the ratio of the medians. On a machine that does something else meanwhile the figures say little.
 
+mod allocations;
 mod contestant;
 mod instructions;
 mod live;

@@ -9,10 +9,10 @@ use clap::ValueEnum;
 use hdrhistogram::Histogram;
 
 use crate::contestant::{C, Contestant, Idle, JAVA, RUST};
-use crate::live::{Live, Load};
+use crate::live::{Live, Load, Path};
 use crate::played::{Log, Played};
 use crate::results::{Figure, ITSELF, Results};
-use crate::{Args, instructions, process};
+use crate::{Args, allocations, instructions, process};
 
 /// Bytes of a message under load where sizes are compared.
 pub const SIZES: [usize; 7] = [32, 64, 256, 1024, 4096, 16 * 1024, 64 * 1024];
@@ -42,6 +42,8 @@ pub enum Part {
     Members,
     /// The recovery of a long log.
     Recovery,
+    /// Heap allocations on the message path.
+    Allocations,
 }
 
 /// What all parts need.
@@ -64,6 +66,7 @@ impl Bench<'_> {
             Part::Sizes => self.by_turns(self.args.long_runs, Self::sizes),
             Part::Members => self.by_turns(self.args.long_runs, Self::members),
             Part::Recovery => self.recovery(),
+            Part::Allocations => allocations::run(&mut self.results),
         }?;
         println!("{part:?} took {:.0} s", begin.elapsed().as_secs_f64());
         Ok(())
@@ -153,14 +156,15 @@ impl Bench<'_> {
         let (name, args) = (contestant.name.as_str(), self.args);
         let mut live = Live::new(self.java, 1)?;
         live.start(contestant, Idle::Backoff)?;
-        let load = |messages| Load { messages, length: 64, window: args.window };
+        let load = |messages| Load { messages, length: 64, window: args.window, path: Path::Udp };
         live.load(load(args.warm_up))?;
         let cost = live.load(load(args.messages))?;
         let cpu = Figure::new("CPU of the service a message, 64 bytes under load (µs)", &[(JAVA, 0.9), ("Go", 0.35)]);
         self.results.add(&cpu, name, cost.cpu);
         self.results.add(&Figure::new("time a message, the same (µs)", &[]), name, cost.time);
         if run == 1 {
-            live.load(load(args.memory_messages.saturating_sub(args.warm_up + args.messages).max(1)))?;
+            let rest = args.memory_messages.saturating_sub(args.warm_up + args.messages).max(1);
+            live.load(many(rest))?;
             let memory = Figure::new(
                 format!("anonymous memory after {} messages (MiB)", args.memory_messages),
                 &[(JAVA, 0.1), ("Go", 0.5)],
@@ -188,11 +192,11 @@ impl Bench<'_> {
     fn sizes(&mut self, contestant: &Contestant, _run: usize) -> Result<()> {
         let mut live = Live::new(self.java, 1)?;
         live.start(contestant, Idle::Backoff)?;
-        live.load(Load { messages: self.args.warm_up, length: 64, window: self.args.window })?;
+        live.load(Load { messages: self.args.warm_up, length: 64, window: self.args.window, path: Path::Udp })?;
         for size in SIZES {
             let window = self.args.window.min((BYTES_UNDER_WAY / size) as u64);
             let messages = (self.args.bytes / size as u64).clamp(1_000, self.args.messages);
-            let cost = live.load(Load { messages, length: size, window })?;
+            let cost = live.load(Load { messages, length: size, window, path: Path::Udp })?;
             self.results.add(&by_size(size), &contestant.name, cost.cpu);
         }
         live.stop()
@@ -201,7 +205,7 @@ impl Bench<'_> {
     fn members(&mut self, contestant: &Contestant, _run: usize) -> Result<()> {
         let mut live = Live::new(self.java, 3)?;
         live.start(contestant, Idle::Backoff)?;
-        let load = |messages| Load { messages, length: 64, window: self.args.window };
+        let load = |messages| Load { messages, length: 64, window: self.args.window, path: Path::Udp };
         live.load(load(self.args.warm_up / 2))?;
         let cost = live.load(load(self.args.messages / 4))?;
         let figure =
@@ -215,7 +219,9 @@ impl Bench<'_> {
         let (java, messages) = (self.java, self.args.log_messages);
         let mut live = Live::new(java, 1)?;
         live.start(&Contestant::rust(), Idle::Backoff)?;
-        live.load(Load { messages, length: 64, window: 1024 })?;
+        let begin = Instant::now();
+        live.load(many(messages))?;
+        println!("  the log was written in {:.0} s", begin.elapsed().as_secs_f64());
         live.stop()?;
         let figure = Figure::new(format!("start to leader, a log of {messages} messages (ms)"), &[(JAVA, 0.8)]);
         self.by_turns(self.args.long_runs, |bench, contestant, _| {
@@ -225,6 +231,11 @@ impl Bench<'_> {
             Ok(())
         })
     }
+}
+
+/// Messages that are only to be there, as soon as can be.
+fn many(messages: u64) -> Load {
+    Load { messages, length: 64, window: 4096, path: Path::Ipc }
 }
 
 /// The cost of a message of a size.
