@@ -13,7 +13,7 @@ use aeron_cluster::driver::MediaDriver;
 use aeron_cluster::testing::{PATIENCE, Process, WorkDir};
 use aeron_cluster::{Error, ErrorKind};
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, client, driver_context, image_of, until};
+use crate::rig::{DRIVER_TIMEOUT, Rig, client, driver_context, forgotten_by_c, image_of, until};
 
 const STREAM: i32 = 12;
 /// Tells the test program that it is to be a driver, and where.
@@ -39,6 +39,7 @@ impl Handles {
         let counter = aeron.add_counter(1001, &[], "doomed").unwrap();
         let to_several = aeron.add_exclusive_publication("aeron:udp?control-mode=manual", STREAM).unwrap();
         let of_nobody = aeron.add_static_counter(1002, &[], "of nobody", 12).unwrap();
+        forgotten_by_c(&of_nobody);
         until("the images", || {
             subscription.image_count() == 2 && publication.is_connected() && exclusive.is_connected()
         });

@@ -11,7 +11,7 @@ use aeron_cluster::driver::MediaDriver;
 use aeron_cluster::testing::{PATIENCE, PortBlock, WorkDir};
 
 use crate::death::start_driver_with;
-use crate::rig::{DRIVER_TIMEOUT, Rig, awaited, client, driver_context, until};
+use crate::rig::{DRIVER_TIMEOUT, Rig, awaited, client, driver_context, forgotten_by_c, until};
 
 const STREAM: i32 = 30;
 const TYPE: i32 = 1030;
@@ -51,6 +51,7 @@ impl Set {
         let to_several = aeron.add_publication("aeron:udp?control-mode=manual", stream).unwrap();
         let counter = aeron.add_counter(TYPE, &[], "own").unwrap();
         let of_nobody = aeron.add_static_counter(STATIC, &[], "static", i64::from(number)).unwrap();
+        forgotten_by_c(&of_nobody);
         let readable = aeron.counters().readable_counter(counter.id()).unwrap();
         let file = CncFile::open(aeron.dir(), Duration::ZERO).unwrap();
         let of_file = file.counters().readable_counter(counter.id()).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aeron_cluster::ErrorKind;
 use aeron_cluster::aeron::{Aeron, Context, CounterState, commit, version};
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, awaited, client, until};
+use crate::rig::{DRIVER_TIMEOUT, Rig, awaited, client, forgotten_by_c, until};
 
 const STREAM: i32 = 27;
 const TYPE: i32 = 1027;
@@ -99,6 +99,7 @@ fn a_client_that_the_driver_gives_up_ends_and_leaves_static_counters() {
     let silent = Aeron::connect(context).unwrap();
     let gone = told_of_going(&rig.aeron);
     let of_nobody = silent.add_static_counter(TYPE, &[], "static", 42).unwrap();
+    forgotten_by_c(&of_nobody);
     let own = silent.add_counter(TYPE, &[], "own").unwrap();
     let publication = silent.add_publication("aeron:ipc", STREAM).unwrap();
     let error = awaited("the end", || silent.do_work().err());
