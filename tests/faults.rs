@@ -25,7 +25,7 @@ fn processes_killed_in_recovery_join_and_snapshot_and_a_service_that_stands_stil
 
 #[test]
 fn a_clock_that_is_set_back() {
-    faults("clock-service-3s", 1);
+    faults("clock-member-3600s", 1);
 }
 
 #[test]
@@ -41,4 +41,13 @@ fn packets_that_come_twice_and_out_of_order() {
 #[test]
 fn no_room_for_the_mark_file() {
     faults("full-mark-file", 1);
+}
+
+#[test]
+fn the_table_has_every_fault() {
+    let list = Command::new(program("faults")).arg("--list").output().unwrap();
+    let names = String::from_utf8(list.stdout).unwrap();
+    let table = include_str!("../docs/faults.md");
+    let missing: Vec<_> = names.lines().filter(|name| !table.contains(&format!("`{name}`"))).collect();
+    assert!(names.lines().count() > 40 && missing.is_empty(), "not in docs/faults.md: {missing:?}");
 }

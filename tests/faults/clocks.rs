@@ -22,28 +22,40 @@ const EFFECT: Duration = Duration::from_secs(11);
 /// Where mark files have the time of the last activity.
 const ACTIVITY_OFFSET: u64 = 16;
 
-/// A file for each process, which says how far its clock is off.
-pub struct Clocks(WorkDir);
+/// A file for each process, or for each member, which says how far the clock is off.
+pub struct Clocks {
+    dir: WorkDir,
+    is_of_member: bool,
+}
 
 impl Clocks {
     fn set(&self, member: usize, victim: Victim, seconds: i64) -> Result<()> {
-        Ok(fs::write(file(self.0.path(), member, victim), format!("{seconds:+}"))?)
+        let file = file(self.dir.path(), member, victim, self.is_of_member);
+        // All who read it see it change at the same moment.
+        let new = file.with_extension("new");
+        fs::write(&new, format!("{seconds:+}"))?;
+        Ok(fs::rename(new, file)?)
     }
 }
 
-fn file(dir: &Path, member: usize, victim: Victim) -> PathBuf {
-    dir.join(format!("clock-{victim}-{member}"))
+fn file(dir: &Path, member: usize, victim: Victim, is_of_member: bool) -> PathBuf {
+    dir.join(if is_of_member { format!("clock-{member}") } else { format!("clock-{victim}-{member}") })
 }
 
-pub fn start() -> Result<(TestCluster, Extra)> {
-    let clocks = Clocks(WorkDir::new()?);
+/// With `is_of_member`, the processes of a member have one clock, as those of a machine have. They look at it each time; else each second,
+/// which is cheaper.
+pub fn start(is_of_member: bool) -> Result<(TestCluster, Extra)> {
+    let clocks = Clocks { dir: WorkDir::new()?, is_of_member };
     for member in 0..MEMBERS {
         Victim::ALL.iter().try_for_each(|victim| clocks.set(member, *victim, 0))?;
     }
-    let (library, dir) = (library()?, clocks.0.path().to_path_buf());
+    let (library, dir) = (library()?, clocks.dir.path().to_path_buf());
     let with_clock = move |member: usize, victim: Victim, mut command: Command| {
-        command.env("LD_PRELOAD", &library).env("FAKETIME_TIMESTAMP_FILE", file(&dir, member, victim));
-        command.env("FAKETIME_CACHE_DURATION", CACHE_S.to_string());
+        command.env("LD_PRELOAD", &library).env("FAKETIME_TIMESTAMP_FILE", file(&dir, member, victim, is_of_member));
+        match is_of_member {
+            true => command.env("FAKETIME_NO_CACHE", "1"),
+            false => command.env("FAKETIME_CACHE_DURATION", CACHE_S.to_string()),
+        };
         // Without the second, threads of Java that wait for a time never wake up.
         command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("FAKETIME_FORCE_MONOTONIC_FIX", "0");
         command
@@ -62,9 +74,9 @@ fn library() -> Result<PathBuf> {
     found.context("no libfaketimeMT.so.1 below /usr/lib: install the package faketime (./ci/setup tests does)")
 }
 
-pub fn run(rig: &mut Rig, victim: Victim, seconds: i64, random: &mut Random) -> Result<String> {
+pub fn run(rig: &mut Rig, victims: &[Victim], seconds: i64, random: &mut Random) -> Result<String> {
     let (member, role) = rig.choose(random)?;
-    set(rig, member, victim, seconds)?;
+    set(rig, member, victims, seconds)?;
     let set_at = Instant::now();
     let ended = wait_until("what the clock brings about", PATIENCE, || {
         let is_over = |rig: &mut Rig, victim| rig.is_running(member, victim).unwrap_or(false);
@@ -88,14 +100,14 @@ pub fn run(rig: &mut Rig, victim: Victim, seconds: i64, random: &mut Random) -> 
     };
     // A clock that is set right again is one more fault. So the member begins anew.
     rig.cluster().kill_member(member);
-    set(rig, member, victim, 0)?;
+    set(rig, member, victims, 0)?;
     rig.cluster().start()?;
     Ok(format!("member {member} ({role}): {seen}"))
 }
 
-fn set(rig: &Rig, member: usize, victim: Victim, seconds: i64) -> Result<()> {
+fn set(rig: &Rig, member: usize, victims: &[Victim], seconds: i64) -> Result<()> {
     match &rig.extra {
-        Extra::Clocks(clocks) => clocks.set(member, victim, seconds),
+        Extra::Clocks(clocks) => victims.iter().try_for_each(|victim| clocks.set(member, *victim, seconds)),
         _ => Ok(()),
     }
 }

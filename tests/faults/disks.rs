@@ -1,10 +1,11 @@
 //! Full disks. Archive and cluster directory of member 0 are on file systems of a few megabytes, which only its processes see: they are mounted in a
 //! namespace of their own, as root or in a namespace of users.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use aeron_cluster::testing::{PATIENCE, Part, Process, TestCluster};
+use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::fault::{FullDisk, Victim};
@@ -61,10 +62,14 @@ impl SmallDisk {
         inside
     }
 
+    fn command(&self, command: &Command) -> Command {
+        Self::enter(self.process.id(), self.is_of_user, command)
+    }
+
     fn shell(&self, script: &str) -> Result<()> {
         let mut shell = Command::new("sh");
         shell.args(["-c", script]);
-        let output = Self::enter(self.process.id(), self.is_of_user, &shell).output()?;
+        let output = self.command(&shell).output()?;
         ensure!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
@@ -75,6 +80,19 @@ impl SmallDisk {
         let write =
             |size: &str| format!("dd if=/dev/zero bs={size} oflag=append conv=notrunc of='{}' 2>&1", ballast.display());
         self.shell(&format!("{}; {}; test \"$(df --output=avail '{dir}' | tail -1)\" -eq 0", write("1M"), write("4k")))
+    }
+
+    /// Runs the archive's tool, says yes to all that it asks, and returns what it printed.
+    fn archive_tool(&self, dir: &Path, action: &str) -> Result<String> {
+        let mut tool = Java::aeron_all()?.command::<&str, &str>("io.aeron.archive.ArchiveTool", []);
+        tool.arg(dir).arg(action);
+        let mut tool = self.command(&tool);
+        let mut running = tool.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        running.stdin.take().context("no way to answer")?.write_all(b"y\ny\ny\ny\n")?;
+        let output = running.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "ArchiveTool {action}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        Ok(said)
     }
 
     fn free(&self, dir: &Path) -> Result<()> {
@@ -123,15 +141,19 @@ fn archive(rig: &mut Rig) -> Result<String> {
     rig.await_end(MEMBER, Victim::Server(Part::ConsensusModule))?;
     rig.await_end(MEMBER, Victim::Service)?;
     let words = rig.last_words(MEMBER)?;
-    let lines = rig.process(MEMBER, Victim::Server(Part::Archive))?.lines();
-    let of_archive = lines.iter().find(|line| line.contains("No space left")).cloned();
     disk(rig)?.free(&dir)?;
+    // Only now: its mark file has holes, which nobody can read on a full disk.
+    let errors = disk(rig)?.archive_tool(&dir, "errors")?;
+    let of_archive = errors.lines().map(str::trim).find(|line| line.contains("No space left"));
+    let of_archive = of_archive.unwrap_or("no word of the disk in its error log").to_owned();
     rig.cluster().kill_member(MEMBER);
     for file in [dir.join("archive-mark.dat"), rig.cluster().cluster_dir(MEMBER).join("cluster-mark.dat")] {
         disk(rig)?.shell(&format!("{RELEASE} of='{}'", file.display()))?;
     }
+    // An archive does not start on a recording whose last fragment may be half there, until its tool has cut that off.
+    disk(rig)?.archive_tool(&dir, "verify")?;
     rig.cluster().start()?;
-    Ok(format!("{words}; archive: {}", of_archive.unwrap_or_else(|| "nothing".to_owned())))
+    Ok(format!("{words}; archive: {of_archive}"))
 }
 
 /// A service that starts has no room for its mark file; there is none of an earlier run.

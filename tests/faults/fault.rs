@@ -68,6 +68,8 @@ pub enum Setup {
     Plain,
     /// Each process with a clock that can be set.
     Clocks,
+    /// The processes of a member with one clock that can be set.
+    ClockOfMember,
     /// Drivers that lose so much of what arrives, in percent.
     Loss(u32),
     /// A relay between any two drivers.
@@ -84,8 +86,8 @@ pub enum Fault {
     Bounce,
     /// SIGSTOP, and SIGCONT after so many seconds.
     Pause(Victim, u64),
-    /// The clock of one process is set by so many seconds.
-    Clock(Victim, i64),
+    /// The clock of one process of a member is set by so many seconds, or that of all of them.
+    Clock(Option<Victim>, i64),
     /// Packets are lost, so many percent.
     Loss(u32),
     /// Packets come twice, or out of order.
@@ -114,8 +116,9 @@ impl Fault {
             [(false, 100), (true, 100), (false, 8_000)].map(|(is_everywhere, ms)| Fault::Slow { is_everywhere, ms }),
         );
         for seconds in [3, -3, 3_600, -3_600] {
-            all.extend(Victim::ALL.map(|victim| Fault::Clock(victim, seconds)));
+            all.extend(Victim::ALL.map(|victim| Fault::Clock(Some(victim), seconds)));
         }
+        all.extend([3_600, -3_600].map(|seconds| Fault::Clock(None, seconds)));
         all.extend([1, 10].map(Fault::Loss));
         all.extend([Disorder::Doubled, Disorder::Reordered, Disorder::Both].map(Fault::Relay));
         all.extend([FullDisk::Archive, FullDisk::MarkFile].map(Fault::Full));
@@ -128,7 +131,8 @@ impl Fault {
             Fault::Kill(victim, phase) => format!("kill-{victim}-{}", format!("{phase:?}").to_lowercase()),
             Fault::Bounce => "bounce-leader".to_owned(),
             Fault::Pause(victim, seconds) => format!("pause-{victim}-{seconds}s"),
-            Fault::Clock(victim, seconds) => format!("clock-{victim}{seconds:+}s"),
+            Fault::Clock(Some(victim), seconds) => format!("clock-{victim}{seconds:+}s"),
+            Fault::Clock(None, seconds) => format!("clock-member{seconds:+}s"),
             Fault::Loss(percent) => format!("loss-{percent}"),
             Fault::Relay(disorder) => format!("relay-{}", format!("{disorder:?}").to_lowercase()),
             Fault::Full(FullDisk::Archive) => "full-archive".to_owned(),
@@ -140,7 +144,8 @@ impl Fault {
     pub fn setup(self) -> Setup {
         match self {
             Fault::Kill(..) | Fault::Bounce | Fault::Pause(..) | Fault::Slow { .. } => Setup::Plain,
-            Fault::Clock(..) => Setup::Clocks,
+            Fault::Clock(Some(_), _) => Setup::Clocks,
+            Fault::Clock(None, _) => Setup::ClockOfMember,
             Fault::Loss(percent) => Setup::Loss(percent),
             Fault::Relay(disorder) => Setup::Relay(disorder),
             Fault::Full(_) => Setup::SmallDisk,

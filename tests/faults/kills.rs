@@ -13,7 +13,8 @@ use crate::replica::{Command, Targets};
 use crate::rig::Rig;
 
 /// States of an election, of `ElectionState`.
-const FOLLOWER_REPLAY: i64 = 10;
+/// A leader that is back soon may lead again.
+const REPLAYS: [i64; 2] = [6, 10];
 const FOLLOWER_CATCHUP: i64 = 13;
 const CLOSED: i64 = 17;
 /// States of a consensus module, of `ConsensusModule.State`.
@@ -61,7 +62,7 @@ fn reach(rig: &mut Rig, phase: Phase, member: usize, random: &mut Random) -> Res
             rig.loaded.settle()?;
             rig.cluster().kill_member(member);
             rig.cluster().start_member(member)?;
-            rig.await_counter(member, type_id::ELECTION_STATE, |state| state == FOLLOWER_REPLAY)?;
+            rig.await_counter(member, type_id::ELECTION_STATE, |state| REPLAYS.contains(&state))?;
         }
         Phase::Join => {
             rig.cluster().kill_member(member);

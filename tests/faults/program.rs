@@ -73,6 +73,7 @@ fn run(args: &Args) -> Result<bool> {
     }
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seed = args.seed.unwrap_or(since_epoch.as_secs());
+    println!("faults: seed {seed}; each again with ./ci/faults --seed {seed} --only NAME");
     Faults { seed, rig: None, done: 0, failed: 0 }.run(&faults, args.runs)
 }
 

@@ -36,7 +36,8 @@ impl Rig {
     pub fn start(setup: Setup, seed: u64) -> Result<Rig> {
         let (cluster, extra) = match setup {
             Setup::Plain => (crate::loaded::replicas()?.start()?, Extra::None),
-            Setup::Clocks => clocks::start()?,
+            Setup::Clocks => clocks::start(false)?,
+            Setup::ClockOfMember => clocks::start(true)?,
             Setup::Loss(percent) => losses::start(percent, seed)?,
             Setup::Relay(disorder) => relays::start(disorder, seed)?,
             Setup::SmallDisk => disks::start()?,
@@ -63,7 +64,8 @@ impl Rig {
             Fault::Kill(victim, phase) => kills::run(self, victim, phase, random)?,
             Fault::Bounce => kills::bounce(self)?,
             Fault::Pause(victim, seconds) => pauses::run(self, victim, seconds, random)?,
-            Fault::Clock(victim, seconds) => clocks::run(self, victim, seconds, random)?,
+            Fault::Clock(Some(victim), seconds) => clocks::run(self, &[victim], seconds, random)?,
+            Fault::Clock(None, seconds) => clocks::run(self, &Victim::ALL, seconds, random)?,
             Fault::Loss(_) => losses::run(self)?,
             Fault::Relay(_) => relays::run(self)?,
             Fault::Full(disk) => disks::run(self, disk)?,
@@ -71,13 +73,33 @@ impl Rig {
         };
         self.await_answers()?;
         std::thread::sleep(Duration::from_millis(random.below(500)));
-        self.loaded.settle().context("after the fault")?;
+        let others = self.settle()?;
         let (after, silence) = (self.told(), self.silence());
         Ok(format!(
-            "{seen}; clients: {} answers, {silence:.1} s without one at most, {} changes of leader",
+            "{seen}{others}; clients: {} answers, {silence:.1} s without one at most, {} changes of leader",
             after.0 - before.0,
             after.1 - before.1,
         ))
+    }
+
+    /// Compares the members. Consensus modules that ended later, or of other members, are started again, as whoever watches over them
+    /// would; what is returned tells of them.
+    fn settle(&mut self) -> Result<String> {
+        let Err(error) = self.loaded.settle() else { return Ok(String::new()) };
+        let ended: Vec<_> = (0..MEMBERS).filter(|member| !self.loaded.has_module(*member)).collect();
+        if ended.is_empty() {
+            return Err(error.context("after the fault"));
+        }
+        let mut told = String::new();
+        for member in ended {
+            self.await_end(member, Victim::Service)?;
+            let errors = self.cluster().cluster_tool(member, &["errors"]).unwrap_or_default();
+            let reason = errors.lines().rfind(|line| line.contains("Exception: ")).unwrap_or("no error");
+            told += &format!("; later the consensus module of member {member} ended, {}", reason.trim());
+        }
+        self.cluster().start()?;
+        self.loaded.settle().context("after a second start")?;
+        Ok(told)
     }
 
     /// Waits until every client is answered again.

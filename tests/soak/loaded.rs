@@ -7,6 +7,7 @@ use std::process::Command;
 
 use aeron_cluster::client::{AeronCluster, Context};
 use aeron_cluster::testing::{Builder, PATIENCE, Part, Place, TestCluster, wait_until};
+use aeron_cluster::{Error, ErrorKind};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::load::{Address, Load, Told};
@@ -47,9 +48,9 @@ impl Loaded {
     /// Waits until all members have the same state with all that clients know of, under no load, and goes on. Returns the state.
     pub fn settle(&mut self) -> Result<String> {
         self.loads.iter().for_each(Load::pause);
-        let state = self.same_state()?;
+        let state = self.same_state();
         self.loads.iter().for_each(Load::go_on);
-        Ok(state)
+        state
     }
 
     /// Waits until the replicas of all members have told the same state, with all that clients know of.
@@ -57,6 +58,10 @@ impl Loaded {
         Ok(wait_until("the same state of all members", PATIENCE, || {
             let mut lines = Vec::new();
             for member in 0..MEMBERS {
+                if !self.has_module(member) {
+                    let message = format!("the consensus module of member {member} ended");
+                    return Err(Error::new(ErrorKind::State, message));
+                }
                 let process = self.cluster.service_process(member, 0)?;
                 let told = process.map(|process| process.lines()).unwrap_or_default();
                 lines.push(told.into_iter().rfind(|line| line.contains(" hash=")).unwrap_or_default());
@@ -68,6 +73,11 @@ impl Loaded {
             let wrong = wrong.map(|error| error.to_string());
             Ok(if is_done { ControlFlow::Break(lines.swap_remove(0)) } else { ControlFlow::Continue((wrong, lines)) })
         })?)
+    }
+
+    /// Whether the consensus module of a member runs.
+    pub fn has_module(&mut self, member: usize) -> bool {
+        self.cluster.process(member, Part::ConsensusModule).is_some_and(|process| process.is_running())
     }
 
     /// Nothing came twice, and whatever a client was told of as done is there.
