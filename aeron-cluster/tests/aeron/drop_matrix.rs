@@ -81,8 +81,9 @@ impl Set {
             boxed(to_several),
             boxed(aeron.async_add_publication("aeron:ipc", stream + UNANSWERED).unwrap()),
             boxed(aeron.async_add_subscription_with("aeron:ipc", stream + UNANSWERED, handlers()).unwrap()),
+            // Not a static counter: C forgets one that was answered and not asked for, where nothing here could keep it in sight.
             boxed((
-                aeron.async_add_static_counter(STATIC, &[], "unanswered", i64::from(number + UNANSWERED)).unwrap(),
+                aeron.async_add_counter(TYPE, &[], "unanswered").unwrap(),
                 aeron.async_next_session_id(stream).unwrap(),
             )),
             boxed(assembler),
@@ -174,7 +175,7 @@ fn every_kind_with_a_living_driver() {
         [PUBLISHER_LIMIT, SUBSCRIPTION_POSITION, TYPE].iter().all(|type_id| rig.count(*type_id) == 0)
             && rig.count(HEARTBEAT) <= 1
     });
-    assert!(rig.count(STATIC) >= orders.len(), "static counters stay");
+    assert_eq!(rig.count(STATIC), orders.len(), "static counters stay");
     assert!(!rig.aeron.is_closed());
 }
 
