@@ -131,6 +131,13 @@ const ILLEGAL_STATE: i32 = 2002;
 /// What the C client says of the one answer that is neither done nor an error (`ControlResponseCode.RECORDING_UNKNOWN`).
 const RECORDING_UNKNOWN: &str = "unexpected response code: 2";
 
+/// Decodes a message of an archive, for fuzz targets.
+#[cfg(feature = "testing")]
+pub(crate) fn decode_answer(message: &[u8]) {
+    let _ = response::ControlResponse::decode(message);
+    let _ = response::decode_signal(message);
+}
+
 /// The error of the call that just failed on this thread.
 fn failure(doing: impl std::fmt::Display) -> Error {
     let error = last_error(doing);

@@ -47,6 +47,8 @@
 //! written. Java's container carries such a snapshot like any other.
 
 mod chunk;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 mod progress;
 mod reader;
 mod writer;

@@ -21,6 +21,8 @@ mod builder;
 mod cluster;
 mod counters;
 mod dirs;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hosted;
 mod java;
 mod members;

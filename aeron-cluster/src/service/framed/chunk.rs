@@ -61,7 +61,7 @@ impl Chain {
     }
 
     /// Writes the beginning of the part in `part`, whose body stands behind the place for it.
-    fn seal(&mut self, part: &mut [u8], kind: u8) {
+    pub(super) fn seal(&mut self, part: &mut [u8], kind: u8) {
         let Some((prefix, body)) = part.split_at_mut_checked(PREFIX_LENGTH) else { return };
         prefix[..4].copy_from_slice(&MAGIC);
         prefix[4..8].copy_from_slice(&[FRAMING_VERSION, kind, 0, 0]);
