@@ -27,7 +27,9 @@ fn a_disk_that_fills_up_ends_a_recording_and_nothing_else() {
     let recording_id = archive.recording_id(counter).expect("recording");
     let mut positions = Vec::new();
     let error = until("the archive's complaint", || {
-        positions.extend(publication.offer(&message(positions.len())));
+        while let Ok(position) = publication.offer(&message(positions.len())) {
+            positions.push(position);
+        }
         archive.check_for_error_response().err()
     });
     assert_eq!(error.kind(), ErrorKind::StorageSpace, "{error}");
