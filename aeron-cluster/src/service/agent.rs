@@ -37,8 +37,10 @@ impl Parts {
     pub(super) fn new(concluded: Concluded, close_requested: Arc<AtomicBool>) -> Result<Self> {
         let settings = &concluded.settings;
         let channel = &settings.control_channel;
-        let publication = concluded.aeron.add_publication(channel, settings.consensus_module_stream_id)?;
-        let subscription = concluded.aeron.add_subscription(channel, settings.service_stream_id)?;
+        // Both at once, as the counters before them.
+        let publication = concluded.aeron.async_add_publication(channel, settings.consensus_module_stream_id)?;
+        let subscription = concluded.aeron.async_add_subscription(channel, settings.service_stream_id)?;
+        let (publication, subscription) = (publication.wait()?, subscription.wait()?);
         Ok(Parts { concluded, publication, subscription, close_requested })
     }
 

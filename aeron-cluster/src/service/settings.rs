@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::context::FailurePolicy;
 use super::{affinity, mark_file, send_limits};
-use crate::aeron::{self, Aeron, BackoffIdleStrategy, ChannelUri, Counter, IdleStrategy};
+use crate::aeron::{self, Aeron, AsyncAdd, BackoffIdleStrategy, ChannelUri, Counter, IdleStrategy};
 use crate::archive::{self, SharedSupplier};
 use crate::codec::SemanticVersion;
 use crate::error::{Error, ErrorKind, Result};
@@ -159,15 +159,16 @@ impl Settings {
         }
     }
 
-    pub(super) fn add_error_counter(&self, aeron: &Aeron) -> Result<Counter> {
+    /// Starts to add the counter of errors.
+    pub(super) fn add_error_counter(&self, aeron: &Aeron) -> Result<AsyncAdd<Counter>> {
         let label = self.counter_label("Cluster Container Errors");
         let label = format!("{label} version={} commit={}", aeron::version(), aeron::commit());
-        aeron.add_counter(ERROR_COUNTER_TYPE_ID, &self.counter_key(), &label)
+        aeron.async_add_counter(ERROR_COUNTER_TYPE_ID, &self.counter_key(), &label)
     }
 
-    /// Adds a counter of this service, with key and label as Java's tools read them.
-    pub(super) fn add_counter(&self, aeron: &Aeron, type_id: i32, name: &str) -> Result<Counter> {
-        aeron.add_counter(type_id, &self.counter_key(), &self.counter_label(name))
+    /// Starts to add a counter of this service, with key and label as Java's tools read them.
+    pub(super) fn add_counter(&self, aeron: &Aeron, type_id: i32, name: &str) -> Result<AsyncAdd<Counter>> {
+        aeron.async_add_counter(type_id, &self.counter_key(), &self.counter_label(name))
     }
 
     fn counter_label(&self, name: &str) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::settings::Settings;
-use crate::aeron::{Aeron, Counter};
+use crate::aeron::{Aeron, AsyncAdd, Counter};
 use crate::error::Result;
 
 // Types of the counters (`AeronCounters`).
@@ -20,26 +20,44 @@ pub(super) struct DurationTracker {
     threshold_ns: i64,
 }
 
+/// A tracker whose counters are on their way.
+pub(super) struct AddingTracker {
+    max_ns: AsyncAdd<Counter>,
+    exceeded: AsyncAdd<Counter>,
+    threshold_ns: i64,
+}
+
+impl AddingTracker {
+    /// Waits for the counters.
+    pub(super) fn wait(self) -> Result<DurationTracker> {
+        Ok(DurationTracker {
+            max_ns: self.max_ns.wait()?,
+            exceeded: self.exceeded.wait()?,
+            threshold_ns: self.threshold_ns,
+        })
+    }
+}
+
 impl DurationTracker {
-    /// Counters for the duty cycle of a container.
-    pub(super) fn of_duty_cycle(aeron: &Aeron, settings: &Settings) -> Result<Self> {
+    /// Starts to add counters for the duty cycle of a container.
+    pub(super) fn of_duty_cycle(aeron: &Aeron, settings: &Settings) -> Result<AddingTracker> {
         let threshold = settings.cycle_threshold;
         let exceeded =
             format!("Cluster container work cycle time exceeded count: threshold={}", java_duration(threshold));
-        Ok(DurationTracker {
+        Ok(AddingTracker {
             max_ns: settings.add_counter(aeron, MAX_CYCLE_TIME_TYPE_ID, "Cluster container max cycle time in ns")?,
             exceeded: settings.add_counter(aeron, CYCLE_TIME_EXCEEDED_TYPE_ID, &exceeded)?,
             threshold_ns: saturating_nanos(threshold),
         })
     }
 
-    /// Counters for the snapshots of a service.
-    pub(super) fn of_snapshots(aeron: &Aeron, settings: &Settings) -> Result<Self> {
+    /// Starts to add counters for the snapshots of a service.
+    pub(super) fn of_snapshots(aeron: &Aeron, settings: &Settings) -> Result<AddingTracker> {
         let threshold = settings.snapshot_duration_threshold;
         let exceeded =
             format!("Clustered service max snapshot duration exceeded count: threshold={}", java_duration(threshold));
         let max = "Clustered service max snapshot duration in ns";
-        Ok(DurationTracker {
+        Ok(AddingTracker {
             max_ns: settings.add_counter(aeron, MAX_SNAPSHOT_DURATION_TYPE_ID, max)?,
             exceeded: settings.add_counter(aeron, SNAPSHOT_DURATION_EXCEEDED_TYPE_ID, &exceeded)?,
             threshold_ns: saturating_nanos(threshold),
