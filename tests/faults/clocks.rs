@@ -38,6 +38,19 @@ impl Clocks {
     }
 }
 
+/// A process that is killed leaves behind what libfaketime made for it in memory.
+impl Drop for Clocks {
+    fn drop(&mut self) {
+        for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let pid = name.strip_prefix("faketime_shm_").or_else(|| name.strip_prefix("sem.faketime_sem_"));
+            if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
 fn file(dir: &Path, member: usize, victim: Victim, is_of_member: bool) -> PathBuf {
     dir.join(if is_of_member { format!("clock-{member}") } else { format!("clock-{victim}-{member}") })
 }
