@@ -83,6 +83,8 @@ pub struct MediaDriver {
     dir: PathBuf,
     /// Whether the program works it.
     invoker: bool,
+    /// Where it was launched. A child that was forked has none of its threads, and its directory is the parent's.
+    process: u32,
     // Closed by `shut_down` after the driver, which reads it until its threads have ended.
     context: Option<NativeContext>,
 }
@@ -114,7 +116,7 @@ impl MediaDriver {
         // SAFETY: the context is live and used by this driver alone, as aeron_driver_init asks.
         check(unsafe { sys::aeron_driver_init(&mut raw, context.ptr()) }, &doing)?;
         let driver = NonNull::new(raw).ok_or_else(|| last_error(&doing))?;
-        let driver = MediaDriver { driver, dir, invoker, context: Some(context) };
+        let driver = MediaDriver { driver, dir, invoker, process: std::process::id(), context: Some(context) };
         // SAFETY: the driver is initialised and not started; if this fails, dropping `driver` closes it.
         check(unsafe { sys::aeron_driver_start(driver.driver.as_ptr(), invoker) }, &doing)?;
         Ok(driver)
@@ -164,7 +166,8 @@ impl MediaDriver {
         self.driver.as_ptr()
     }
 
-    /// Ends the driver and its threads, which dropping it does too, and says whether that worked. Blocks until they ended.
+    /// Ends the driver and its threads, which dropping it does too, and says whether that worked. Blocks until they ended. In a child that
+    /// was forked it does nothing: the driver is the parent's.
     ///
     /// # Errors
     ///
@@ -177,6 +180,10 @@ impl MediaDriver {
         let Some(context) = self.context.take() else {
             return Ok(());
         };
+        if self.process != std::process::id() {
+            std::mem::forget(context);
+            return Ok(());
+        }
         let doing = format!("cannot close the media driver in {}", self.dir.display());
         // SAFETY: the driver was initialised, and taking the context makes sure that it is closed once.
         match check(unsafe { sys::aeron_driver_close(self.driver.as_ptr()) }, &doing) {

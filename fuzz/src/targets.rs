@@ -129,6 +129,7 @@ pub fn mark_file(bytes: &[u8]) {
         }
         Err(error) => assert_eq!(error.kind(), ErrorKind::State, "{error}"),
     }
+    let _gone = std::fs::remove_file(mark_path());
 }
 
 fn mark_path() -> &'static Path {

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::fault::{FullDisk, Victim};
 use crate::loaded::replicas_with;
+use crate::mounts::{is_root, with_own_mounts};
 use crate::rig::{Extra, Rig};
 
 /// Whose disks they are.
@@ -35,19 +36,13 @@ impl SmallDisk {
         }
         let mount = |dir: &Path| format!("mount -t tmpfs -o size={SIZE} tmpfs '{}'", dir.display());
         let script = format!("{} && {} && echo {READY} && exec sleep infinity", mount(dirs[0]), mount(dirs[1]));
-        let hold = |is_of_user: bool| -> Result<SmallDisk> {
-            let mut command = Command::new("unshare");
-            if is_of_user {
-                command.args(["--user", "--map-root-user"]);
-            }
-            command.args(["--mount", "setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", &script]);
-            let process = Process::spawn("the namespace of a small disk", &command)?;
-            process.wait_for_line(READY, PATIENCE)?;
-            Ok(SmallDisk { process, is_of_user })
-        };
-        hold(false)
-            .or_else(|_| hold(true))
-            .context("this machine allows no mounts: run as root, or allow user namespaces")
+        let mut command = with_own_mounts();
+        command.args(["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", &script]);
+        let process = Process::spawn("the namespace of a small disk", &command)?;
+        process
+            .wait_for_line(READY, PATIENCE)
+            .context("this machine allows no mounts: run as root, or allow user namespaces")?;
+        Ok(SmallDisk { process, is_of_user: !is_root() })
     }
 
     /// The same program where the disk is.

@@ -22,6 +22,8 @@ mod slowness;
 mod load;
 #[path = "../soak/loaded.rs"]
 mod loaded;
+#[path = "../../aeron-cluster/tests/support/mounts.rs"]
+mod mounts;
 #[path = "../soak/random.rs"]
 mod random;
 #[path = "../replica/mod.rs"]
@@ -110,6 +112,7 @@ impl Faults {
     /// One fault, told in one line.
     fn one(&mut self, fault: Fault, seed: u64) {
         let (name, start) = (fault.name(), Instant::now());
+        println!("faults: {name} begins");
         let rig = self.rig.take().filter(|rig| rig.setup() == fault.setup());
         let mut random = Random::new(name.bytes().fold(seed, |seed, byte| seed.wrapping_mul(31) ^ u64::from(byte)));
         let ready = rig.map_or_else(|| Rig::start(fault.setup(), seed).context("the start of the cluster"), Ok);

@@ -106,10 +106,10 @@ impl Rig {
     fn await_answers(&self) -> Result<()> {
         for load in &self.loaded.loads {
             let first = load.told().answers();
-            wait_until("answers to a client", PATIENCE, || {
+            wait_until("answers to a client", 2 * PATIENCE, || {
                 let told = load.told();
                 let is_answered = told.answers() > first;
-                Ok(if is_answered { ControlFlow::Break(()) } else { ControlFlow::Continue(told.sent) })
+                Ok(if is_answered { ControlFlow::Break(()) } else { ControlFlow::Continue(told.answers()) })
             })?;
         }
         Ok(())

@@ -111,7 +111,8 @@ impl Load {
     pub fn pause(&self) {
         self.flags.paused.store(true, Ordering::Relaxed);
         lock(&self.told).hear();
-        while lock(&self.told).unanswered > 0 {
+        let is_over = || self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        while lock(&self.told).unanswered > 0 && !is_over() {
             std::thread::sleep(Duration::from_millis(5));
         }
     }

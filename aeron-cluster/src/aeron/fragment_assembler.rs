@@ -34,7 +34,13 @@ impl FragmentAssembler {
             return delegate(fragment, header);
         }
         let values = header.values();
-        self.sessions.entry(values.session_id).or_default().on_fragment(fragment, header, values, delegate)
+        let builder = if header.flags().contains(FrameFlags::BEGIN) {
+            Some(self.sessions.entry(values.session_id).or_default())
+        } else {
+            // The rest of a message whose beginning was missed needs no buffer.
+            self.sessions.get_mut(&values.session_id)
+        };
+        builder.map_or(Action::Continue, |builder| builder.on_fragment(fragment, header, values, delegate))
     }
 
     /// Forgets the partial message and the buffer of a session.

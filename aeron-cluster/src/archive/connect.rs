@@ -95,6 +95,7 @@ impl AsyncConnect {
         let (Some(raw), Some(context)) = (self.raw, &self.context) else {
             return Err(Error::new(ErrorKind::State, format!("connecting is over: {}", self.name)));
         };
+        context.aeron.check_process()?;
         if context.aeron.is_closed() {
             return Err(closed(context, &format!("cannot connect to {}", self.name)));
         }

@@ -149,6 +149,7 @@ impl ReplayMerge {
     /// [`Registration`](ErrorKind::Registration) for a destination that the driver refuses. The merge has failed then
     /// ([`has_failed`](Self::has_failed)) and does nothing more.
     pub fn do_work(&mut self) -> Result<usize> {
+        self.merging.aeron.check_process()?;
         self.merging.aeron.drive();
         if self.merging.aeron.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "cannot go on merging: the Aeron client is closed"));

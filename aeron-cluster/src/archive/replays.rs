@@ -98,9 +98,10 @@ impl Archive {
         let replay_session_id = self.start_replay(recording_id, channel, stream_id, &params)?;
         let deadline = Instant::now() + self.message_timeout();
         while !subscription.is_connected() {
-            if Instant::now() > deadline || self.aeron().is_closed() {
+            let is_closed = self.aeron().is_closed();
+            if Instant::now() > deadline || is_closed {
                 let message = format!("the replay {replay_session_id} of {recording_id} did not come on {channel}");
-                return Err(Error::new(ErrorKind::Timeout, message));
+                return Err(Error::new(if is_closed { ErrorKind::Closed } else { ErrorKind::Timeout }, message));
             }
             self.idle();
         }

@@ -152,6 +152,7 @@ impl PendingRequest {
     }
 
     fn step(&mut self, archive: &mut Archive) -> Result<Option<i64>> {
+        archive.aeron().check_process()?;
         archive.aeron().drive();
         if archive.aeron().is_closed() {
             return Err(self.error(ErrorKind::Closed, "the Aeron client is closed"));
@@ -183,6 +184,8 @@ impl PendingRequest {
             Request::Replay(replay) => Proxy::of(archive)?.replay(id, replay),
             Request::ResponseReplay(replay) => replay.send(archive, id),
         };
+        // C passes the time where it tries again.
+        archive.callbacks().finish()?;
         sent.map_err(|error| error.context(&self.doing))
     }
 

@@ -55,7 +55,11 @@ impl ResponseReplay {
 
     /// Takes the archive's answer to what was sent last. `None`: there is more to send.
     pub(super) fn on_answer(&mut self, archive: &Archive, id: i64) -> Result<Option<i64>> {
-        let Step::Token = self.step else { return Ok(Some(id)) };
+        let Step::Token = self.step else {
+            // The publication is not needed any more.
+            self.step = Step::Token;
+            return Ok(Some(id));
+        };
         self.replay.params.replay_token = id;
         let stream_id = archive.settings().control_request_stream_id;
         self.step = Step::Adding(archive.aeron().async_add_exclusive_publication(&self.request_channel, stream_id)?);

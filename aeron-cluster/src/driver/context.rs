@@ -3,6 +3,7 @@
 use std::ffi::{CString, c_int, c_void};
 use std::fmt;
 use std::mem::ManuallyDrop;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::ptr::NonNull;
@@ -10,8 +11,8 @@ use std::sync::Mutex;
 
 use aeron_sys as sys;
 
-use crate::Result;
 use crate::aeron::{ConductorIdleStrategy, check, last_error, native_dir, one_at_a_time};
+use crate::{Error, ErrorKind, Result};
 
 /// The settings of a [`MediaDriver`](super::MediaDriver). Mirrors `io.aeron.driver.MediaDriver.Context` and `aeron_driver_context_t`.
 ///
@@ -32,6 +33,9 @@ pub enum MulticastFlowControl {
     /// For all that have the [group tag](DriverContext::flow_control_group_tag).
     Tagged,
 }
+
+/// The longest token that a client sends with a request to end, in bytes (`AERON_MAX_PATH`).
+const MAX_TOKEN_LENGTH: usize = 4_096;
 
 type TerminationHandler = Mutex<Box<dyn FnMut(&[u8]) + Send>>;
 
@@ -67,20 +71,20 @@ impl DriverContext {
     }
 
     /// What to do when somebody asks the driver to end ([`request_driver_termination`](crate::aeron::request_driver_termination)): it
-    /// is given the token that came with the request, and may tell the program to close the driver. The driver itself goes on.
-    /// Default: nothing.
+    /// is given the token that came with the request, and may tell another thread of the program to close the driver: this one is the
+    /// driver's own, which closing waits for. The driver itself goes on. Default: nothing.
     ///
     /// Called where the driver's conductor works; a panic in it is caught and logged. Mirrors `terminationValidator` and
     /// `terminationHook`.
     #[must_use]
     pub fn on_termination_request(self, handler: impl FnMut(&[u8]) + Send + 'static) -> Self {
         let native = self.native.map(|mut native| {
-            native.on_termination_request = Some(Box::new(Mutex::new(Box::new(handler))));
+            native.keep(Mutex::new(Box::new(handler)));
             native
         });
         let context = DriverContext { native };
-        let state = context.native.as_ref().ok().and_then(|native| native.on_termination_request.as_deref());
-        let state = state.map_or(std::ptr::null_mut(), |handler| std::ptr::from_ref(handler).cast_mut().cast());
+        let handler = context.native.as_ref().ok().and_then(|native| native.on_termination_request);
+        let state = handler.map_or(std::ptr::null_mut(), |handler| handler.as_ptr().cast());
         // SAFETY: the context is live, and keeps the handler where it is until the driver has ended.
         context.set("on_termination_request", |raw| unsafe {
             sys::aeron_driver_context_set_driver_termination_validator(raw, Some(on_termination_request), state)
@@ -105,6 +109,16 @@ impl DriverContext {
         DriverContext { native }
     }
 
+    /// A range of ports, which C does not look at.
+    pub(super) fn set_ports(self, name: &str, ports: RangeInclusive<u16>, set: PortsSetter) -> Self {
+        if ports.is_empty() || *ports.start() == 0 {
+            let message = format!("cannot set the driver's {name}: {ports:?} is no range of ports from 1");
+            return DriverContext { native: self.native.and(Err(Error::new(ErrorKind::InvalidArgument, message))) };
+        }
+        // SAFETY: the context is live, and C copies the numbers.
+        self.set(name, |raw| unsafe { set(raw, *ports.start(), *ports.end()) })
+    }
+
     /// How a thread of the driver passes the time without work: what C makes the strategy of, then its name.
     pub(super) fn set_idle(self, name: &str, strategy: ConductorIdleStrategy, set: [IdleSetter; 2]) -> Self {
         // Made of a number: there is no NUL in it.
@@ -116,6 +130,7 @@ impl DriverContext {
     }
 }
 
+type PortsSetter = unsafe extern "C" fn(*mut sys::aeron_driver_context_t, u16, u16) -> c_int;
 pub(super) type IdleSetter = unsafe extern "C" fn(*mut sys::aeron_driver_context_t, *const std::ffi::c_char) -> c_int;
 
 impl Default for DriverContext {
@@ -133,12 +148,17 @@ impl fmt::Debug for DriverContext {
 
 /// # Safety
 ///
-/// For C to call in the driver's conductor, with the handler of its context and a token of the given length.
+/// For C to call in the driver's conductor, with the handler of its context and a token in the driver's queue of commands.
 unsafe extern "C" fn on_termination_request(state: *mut c_void, token: *mut u8, length: i32) -> bool {
     // SAFETY: by this function's contract.
     let handler = unsafe { &*state.cast::<TerminationHandler>() };
     let length = if token.is_null() { 0 } else { usize::try_from(length).unwrap_or(0) };
-    // SAFETY: by this function's contract; C reads no length from a token that is not there.
+    // C passes on what another process wrote.
+    if length > MAX_TOKEN_LENGTH {
+        tracing::warn!(length, "a request to end with a longer token than clients send is ignored");
+        return false;
+    }
+    // SAFETY: the token lies in the queue of commands, and the file goes on behind that for more than the longest token.
     let token = if length == 0 { &[] } else { unsafe { std::slice::from_raw_parts(token, length) } };
     let call = || (handler.lock().unwrap_or_else(std::sync::PoisonError::into_inner))(token);
     if catch_unwind(AssertUnwindSafe(call)).is_err() {
@@ -150,7 +170,8 @@ unsafe extern "C" fn on_termination_request(state: *mut c_void, token: *mut u8, 
 /// An `aeron_driver_context_t`, closed when dropped, and what it points to.
 pub(super) struct NativeContext {
     raw: NonNull<sys::aeron_driver_context_t>,
-    on_termination_request: Option<Box<TerminationHandler>>,
+    /// C has its address too, which a box would claim for itself wherever it is moved.
+    on_termination_request: Option<NonNull<TerminationHandler>>,
 }
 
 // SAFETY: a context is plain memory with no ties to a thread, and this owns it.
@@ -170,19 +191,36 @@ impl NativeContext {
         self.raw.as_ptr()
     }
 
+    /// Keeps a handler for C, in place of the one before.
+    fn keep(&mut self, handler: TerminationHandler) {
+        self.drop_handler();
+        self.on_termination_request = Some(NonNull::from(Box::leak(Box::new(handler))));
+    }
+
+    fn drop_handler(&mut self) {
+        if let Some(handler) = self.on_termination_request.take() {
+            // SAFETY: `keep` made it of a box; no driver uses this context yet, or any more.
+            drop(unsafe { Box::from_raw(handler.as_ptr()) });
+        }
+    }
+
     /// Closes it, which deletes the driver's directory if it is to be deleted.
     pub(super) fn close(self, doing: &str) -> Result<()> {
         let mut context = ManuallyDrop::new(self);
         // SAFETY: no driver uses it any more: `shut_down` closed it before; and it is not dropped.
         let closed = check(unsafe { sys::aeron_driver_context_close(context.ptr()) }, doing);
-        context.on_termination_request = None;
+        context.drop_handler();
         closed.map(|_| ())
     }
 }
 
 impl Drop for NativeContext {
     fn drop(&mut self) {
-        // SAFETY: no driver uses it: none was made.
-        unsafe { sys::aeron_driver_context_close(self.ptr()) };
+        // SAFETY: no driver uses it: none was made. So the directory is not its own, and stays even if its own were to be deleted.
+        unsafe {
+            sys::aeron_driver_context_set_dir_delete_on_shutdown(self.ptr(), false);
+            sys::aeron_driver_context_close(self.ptr());
+        }
+        self.drop_handler();
     }
 }

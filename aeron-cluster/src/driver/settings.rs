@@ -78,7 +78,7 @@ settings! {
         aeron_driver_context_set_counters_free_to_reuse_timeout_ns(nanos(timeout));
     /// After how long without a sign of life another driver found in the directory counts as dead. Default: 10 s.
     driver_timeout(timeout: Duration) =>
-        aeron_driver_context_set_driver_timeout_ms(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        aeron_driver_context_set_driver_timeout_ms(long(timeout.as_millis()));
     /// How long a client may show no sign of life. Default: 10 s.
     client_liveness_timeout(timeout: Duration) => aeron_driver_context_set_client_liveness_timeout_ns(nanos(timeout));
     /// How many log buffers the conductor frees at most before it looks at other work. Default: 1.
@@ -180,12 +180,20 @@ settings! {
     /// How often names are looked up again of those who do not answer. Default: 1 s.
     re_resolution_check_interval(interval: Duration) =>
         aeron_driver_context_set_re_resolution_check_interval_ns(nanos(interval));
+}
+
+impl DriverContext {
     /// The ports that publications send from whose channel asks for any (port 0). Default: those of the system.
-    sender_wildcard_ports(ports: RangeInclusive<u16>) =>
-        aeron_driver_context_set_sender_wildcard_port_range(*ports.start(), *ports.end());
+    #[must_use]
+    pub fn sender_wildcard_ports(self, ports: RangeInclusive<u16>) -> Self {
+        self.set_ports("sender_wildcard_ports", ports, sys::aeron_driver_context_set_sender_wildcard_port_range)
+    }
+
     /// The ports that subscriptions receive at whose channel asks for any (port 0). Default: those of the system.
-    receiver_wildcard_ports(ports: RangeInclusive<u16>) =>
-        aeron_driver_context_set_receiver_wildcard_port_range(*ports.start(), *ports.end());
+    #[must_use]
+    pub fn receiver_wildcard_ports(self, ports: RangeInclusive<u16>) -> Self {
+        self.set_ports("receiver_wildcard_ports", ports, sys::aeron_driver_context_set_receiver_wildcard_port_range)
+    }
 }
 
 idle_strategies! {
@@ -207,5 +215,11 @@ idle_strategies! {
 }
 
 fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    long(duration.as_nanos())
+}
+
+/// C reckons with signed numbers of 64 bits: what is too long for them is as long as leaves room for the time of day.
+fn long(time: u128) -> u64 {
+    const LONGEST: u64 = i64::MAX as u64 / 2;
+    u64::try_from(time).map_or(LONGEST, |time| time.min(LONGEST))
 }

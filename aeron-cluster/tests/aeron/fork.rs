@@ -2,8 +2,10 @@
 
 use aeron_cluster::ErrorKind;
 use aeron_cluster::aeron::{Aeron, Context};
+use aeron_cluster::driver::{MediaDriver, ThreadingMode};
+use aeron_cluster::testing::WorkDir;
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, until};
+use crate::rig::{DRIVER_TIMEOUT, Rig, driver_context, until};
 
 const TYPE: i32 = 1020;
 
@@ -49,5 +51,19 @@ fn a_child_is_refused_and_does_not_close_its_parents_client() {
             let _ = invoker && aeron.do_work().is_ok();
             rig.count(TYPE) + rig.count(TYPE + 1) == 0
         });
+    }
+}
+
+#[test]
+fn a_child_does_not_end_its_parents_driver() {
+    for mode in [ThreadingMode::Shared, ThreadingMode::Invoker] {
+        let work = WorkDir::new().unwrap();
+        let dir = work.path().join("aeron");
+        let mut held = Some(MediaDriver::launch(driver_context(&dir).threading_mode(mode)).unwrap());
+        in_a_child(|| held.take().unwrap().close().is_ok());
+        let mut driver = held.unwrap();
+        let _ = driver.is_invoker() && driver.do_work().is_ok();
+        assert!(driver.cnc_file().unwrap().is_driver_active(DRIVER_TIMEOUT), "{mode:?}");
+        driver.close().unwrap();
     }
 }

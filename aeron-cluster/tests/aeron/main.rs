@@ -21,6 +21,8 @@ mod java_driver;
 mod last_position;
 mod loss;
 mod messages;
+#[path = "../support/mounts.rs"]
+mod mounts;
 mod ownership;
 mod panics;
 mod polling;

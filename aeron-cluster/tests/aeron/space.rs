@@ -1,12 +1,12 @@
 //! A driver whose directory has no room for a log.
 
 use std::path::Path;
-use std::process::Command;
 
 use aeron_cluster::ErrorKind;
 use aeron_cluster::driver::MediaDriver;
 use aeron_cluster::testing::{PATIENCE, Process, WorkDir};
 
+use crate::mounts::with_own_mounts;
 use crate::rig::{client, driver_context, until};
 
 /// Tells the test program that it is within a mount namespace of its own, and where the small file system is.
@@ -39,15 +39,11 @@ fn a_log_for_which_there_is_no_room_is_refused() {
     let dir = work.path().join("small");
     std::fs::create_dir(&dir).unwrap();
     let script = "mount -t tmpfs -o size=96m none \"$0\" && exec \"$@\"";
-    let inside = |users: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(users).args(["--mount", "--", "sh", "-c", script]).arg(&dir);
-        command.arg(std::env::current_exe().unwrap());
-        command.args(["--exact", "space::where_there_is_little_room", "--nocapture"]).env(SMALL, &dir);
-        let process = Process::spawn("where there is little room", &command).unwrap();
-        process.wait_for_line(DONE, PATIENCE)
-    };
-    inside(&[])
-        .or_else(|_| inside(&["--user", "--map-root-user"]))
+    let mut command = with_own_mounts();
+    command.args(["--", "sh", "-c", script]).arg(&dir).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "space::where_there_is_little_room", "--nocapture"]).env(SMALL, &dir);
+    Process::spawn("where there is little room", &command)
+        .unwrap()
+        .wait_for_line(DONE, PATIENCE)
         .expect("run the test as root with CAP_SYS_ADMIN, or allow unprivileged user namespaces");
 }

@@ -9,6 +9,8 @@ mod handles;
 mod killed;
 mod losses;
 mod merging;
+#[path = "../support/mounts.rs"]
+mod mounts;
 mod node;
 mod panics;
 mod persistent;

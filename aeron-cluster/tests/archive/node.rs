@@ -12,6 +12,7 @@ use aeron_cluster::archive::{Archive, Context};
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{Java, PATIENCE, PortBlock, Process, WorkDir};
 
+use crate::mounts::with_own_mounts;
 use crate::support::{java_1_54, java_programs};
 use crate::until;
 
@@ -141,13 +142,9 @@ impl Node {
 
 /// The command in a namespace of its own, where a small disk is at that path.
 fn on_a_disk_of(size: &str, path: &Path, command: &Command) -> Command {
-    let mut wrapped = Command::new("unshare");
-    // SAFETY: geteuid only tells who runs the test (geteuid(2)). Root needs no namespace of users, and may not make one in a chroot.
-    if unsafe { libc::geteuid() } != 0 {
-        wrapped.args(["--user", "--map-root-user"]);
-    }
+    let mut wrapped = with_own_mounts();
     let script = "mount -t tmpfs -o size=\"$1\" none \"$2\" && shift 2 && exec \"$@\"";
-    wrapped.args(["--mount", "--", "sh", "-ec", script, "test", size]).arg(path);
+    wrapped.args(["--", "sh", "-ec", script, "test", size]).arg(path);
     wrapped.arg(command.get_program()).args(command.get_args());
     wrapped
 }

@@ -14,7 +14,8 @@ pub fn run(results: &mut Results) -> Result<()> {
     cargo.current_dir(root()).args(["test", "--quiet", "--package", "aeron-cluster", "--features", "testing"]);
     cargo.args(["--test", "service_allocations", "--test", "client_allocations"]);
     let output = cargo.output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    ensure!(output.status.success(), "{}{}", text(&output.stderr), text(&output.stdout));
     let figure = Figure::new("heap allocations a message, container and client", &[(ITSELF, 0.)]);
     results.add(&figure, RUST, 0.);
     Ok(())

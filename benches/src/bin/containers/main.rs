@@ -101,12 +101,11 @@ fn main() -> Result<()> {
     let mut contestants = vec![Contestant::rust(), Contestant::java()];
     contestants.append(&mut args.container.clone());
     let mut bench = Bench { args: &args, java: &java, contestants: &contestants, results: Results::default() };
-    for part in Part::value_variants() {
-        if args.only.is_empty() || args.only.contains(part) {
-            bench.run(*part)?;
-        }
-    }
-    write(&bench.results, &args)
+    let mut parts = Part::value_variants().iter().filter(|part| args.only.is_empty() || args.only.contains(part));
+    let outcome = parts.try_for_each(|part| bench.run(*part));
+    // What was measured before a part failed is not lost.
+    write(&bench.results, &args)?;
+    outcome
 }
 
 fn write(results: &Results, args: &Args) -> Result<()> {

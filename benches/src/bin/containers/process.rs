@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// The CPU time that all threads of a process have had.
+/// The kernel counts CPU time in hundredths of a second, whatever the machine (`USER_HZ`).
+const TICKS_PER_SECOND: u32 = 100;
+
+/// The CPU time that all threads of a process have had, those that ended among them: a virtual machine's compilers come and go.
 pub fn cpu(pid: u32) -> Result<Duration> {
-    let mut nanos = 0;
-    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let stat = std::fs::read_to_string(task?.path().join("schedstat"))?;
-        nanos += stat.split(' ').next().unwrap_or_default().parse::<u64>()?;
-    }
-    Ok(Duration::from_nanos(nanos))
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // Behind the program's name, which may have any character: state is the third field, utime and stime are the 14th and 15th.
+    let (_, fields) = stat.rsplit_once(") ").context("no program in /proc/PID/stat")?;
+    let ticks: Vec<u32> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    Ok(Duration::from_secs(1) * ticks.iter().sum() / TICKS_PER_SECOND)
 }
 
 /// The memory of a process that is no file's, in bytes.
