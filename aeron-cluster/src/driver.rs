@@ -187,7 +187,8 @@ impl MediaDriver {
         let doing = format!("cannot close the media driver in {}", self.dir.display());
         // SAFETY: the driver was initialised, and taking the context makes sure that it is closed once.
         match check(unsafe { sys::aeron_driver_close(self.driver.as_ptr()) }, &doing) {
-            Ok(_) => context.close(&doing),
+            // Somebody else may have deleted the directory.
+            Ok(_) => context.close(&doing).or_else(|error| if self.dir.exists() { Err(error) } else { Ok(()) }),
             Err(error) => {
                 std::mem::forget(context);
                 Err(error)

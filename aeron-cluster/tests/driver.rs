@@ -367,3 +367,10 @@ fn threads_pass_the_time_as_they_are_told() {
         echo(&Aeron::connect(Context::new().dir(driver.dir())).expect("client"), "aeron:ipc");
     }
 }
+
+#[test]
+fn a_directory_that_somebody_else_deleted_is_no_error() {
+    let driver = MediaDriver::launch(small(ThreadingMode::Shared)).expect("driver");
+    std::fs::remove_dir_all(driver.dir()).expect("deleted");
+    driver.close().expect("closed");
+}
