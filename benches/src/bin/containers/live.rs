@@ -13,6 +13,8 @@ use crate::{example, process};
 
 /// The role of a leader, as the counter tells it.
 const LEADER: i64 = 2;
+/// The state of an election that is over, likewise. A member has its role before it replays its log.
+const CLOSED: i64 = 17;
 /// Latencies beyond this count as this.
 const LONGEST_LATENCY: Duration = Duration::from_secs(60);
 /// How long a message may take at most, on average, before a load is given up.
@@ -77,7 +79,7 @@ impl<'a> Live<'a> {
         let mut deadline = begin + PATIENCE;
         let mut applied = None;
         loop {
-            if let Some(leader) = (0..members).find(|member| self.role(*member) == Some(LEADER)) {
+            if let Some(leader) = (0..members).find(|member| self.leads(*member)) {
                 self.leader = leader;
                 return Ok(begin.elapsed());
             }
@@ -93,9 +95,12 @@ impl<'a> Live<'a> {
         }
     }
 
-    fn role(&self, member: usize) -> Option<i64> {
-        let file = CncFile::open(&self.cluster.aeron_dir(member)).ok()??;
-        file.find(type_id::NODE_ROLE).ok()?.map(|counter| counter.value)
+    /// Whether the member leads, and takes messages.
+    fn leads(&self, member: usize) -> bool {
+        let Ok(Some(file)) = CncFile::open(&self.cluster.aeron_dir(member)) else { return false };
+        let has =
+            |type_id, value| file.find(type_id).is_ok_and(|found| found.is_some_and(|counter| counter.value == value));
+        has(type_id::NODE_ROLE, LEADER) && has(type_id::ELECTION_STATE, CLOSED)
     }
 
     /// The process of the leader's container.
