@@ -8,28 +8,28 @@ use super::id_table::IdTable;
 /// The open sessions. Their order is the same on all members, and so are the snapshots that list them.
 #[derive(Default)]
 pub(super) struct Sessions {
-    by_id: IdTable<Box<ClientSession>>,
+    by_id: IdTable<ClientSession>,
     ids: BTreeSet<i64>,
 }
 
 impl Sessions {
     #[inline]
     pub(super) fn get(&self, id: i64) -> Option<&ClientSession> {
-        self.by_id.get(id).map(Box::as_ref)
+        self.by_id.get(id)
     }
 
     /// Adds a session; false if there is one with its id already, which then stays.
     pub(super) fn add(&mut self, session: ClientSession) -> bool {
         let new = self.ids.insert(session.id());
         if new {
-            self.by_id.insert(session.id(), Box::new(session));
+            self.by_id.insert(session.id(), session);
         }
         new
     }
 
     pub(super) fn remove(&mut self, id: i64) -> Option<ClientSession> {
         self.ids.remove(&id);
-        self.by_id.remove(id).map(|session| *session)
+        self.by_id.remove(id)
     }
 
     /// All sessions, in the order of their ids.
