@@ -51,7 +51,8 @@ impl SmallDisk {
         if is_of_user {
             inside.arg(format!("--user=/proc/{pid}/ns/user")).arg("--preserve-credentials");
         }
-        inside.arg(format!("--mount=/proc/{pid}/ns/mnt"));
+        // Its root too: in a chroot it is not that of the file system.
+        inside.arg(format!("--mount=/proc/{pid}/ns/mnt")).arg(format!("--root=/proc/{pid}/root"));
         inside.args(["--", "setpriv", "--pdeathsig", "KILL", "--"]);
         inside.arg(command.get_program()).args(command.get_args());
         inside
