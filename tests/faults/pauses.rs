@@ -14,7 +14,7 @@ const CLIENT_LIVENESS_TIMEOUT_S: u64 = 5;
 
 pub fn run(rig: &mut Rig, victim: Victim, seconds: u64, random: &mut Random) -> Result<String> {
     let (member, role) = rig.choose(random)?;
-    rig.process(member, victim)?.pause();
+    rig.process(member, victim)?.pause()?;
     std::thread::sleep(Duration::from_secs(seconds));
     rig.process(member, victim)?.resume();
     let seen = if seconds < CLIENT_LIVENESS_TIMEOUT_S {

@@ -1,12 +1,16 @@
 //! Child processes that end with the test that started them, and whose output is there when something fails.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::patience::{PATIENCE, wait_until};
 use crate::{Error, ErrorKind, Result};
 
 /// How long [`Process::stop`] lets a process finish in order.
@@ -147,9 +151,22 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Stops its process group where it is (SIGSTOP), as when its machine hangs: it does nothing until [`resume`](Self::resume).
-    pub fn pause(&mut self) {
+    /// Stops its process group where it is (SIGSTOP), as when its machine hangs: it does nothing until [`resume`](Self::resume). On Linux
+    /// this blocks until all of its threads stand still; elsewhere they may take a moment.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`] when a thread goes on.
+    pub fn pause(&mut self) -> Result<()> {
         self.signal("STOP");
+        let tasks = format!("/proc/{}/task", self.id());
+        wait_until(&format!("{} to stand still", self.name), PATIENCE, || {
+            let moving = fs::read_dir(&tasks).into_iter().flatten().flatten().filter(|task| !is_stopped(&task.path()));
+            Ok(match moving.count() {
+                0 => ControlFlow::Break(()),
+                moving => ControlFlow::Continue(moving),
+            })
+        })
     }
 
     /// Lets it go on after [`pause`](Self::pause) (SIGCONT).
@@ -186,6 +203,12 @@ impl Drop for Process {
             eprintln!("--- output of {}:\n{}\n---", self.name, self.lines().join("\n"));
         }
     }
+}
+
+/// Whether a process or thread stands still, or is gone, by its directory in Linux' `/proc`: its state follows its name, in parentheses.
+fn is_stopped(task: &Path) -> bool {
+    fs::read_to_string(task.join("stat"))
+        .map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
 }
 
 #[derive(Debug, Default)]
@@ -322,20 +345,12 @@ mod tests {
     fn a_paused_process_does_nothing_until_it_is_resumed() {
         let mut process = shell("while :; do echo x; sleep 0.01; done");
         process.wait_for_line("x", PATIENCE).unwrap();
-        process.pause();
-        let state = || fs_state(process.id());
-        while state() != 'T' {
-            thread::yield_now();
-        }
+        process.pause().unwrap();
+        #[cfg(target_os = "linux")]
+        assert!(is_stopped(Path::new(&format!("/proc/{}", process.id()))));
         process.resume();
         let printed = process.line_count();
         process.wait_for_line_from(printed + 1, "x", PATIENCE).unwrap();
-    }
-
-    /// The state of a process as Linux names it.
-    fn fs_state(pid: u32) -> char {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap()
     }
 
     #[test]

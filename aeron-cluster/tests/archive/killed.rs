@@ -14,7 +14,6 @@ use aeron_cluster::{ErrorKind, Result};
 
 use crate::node::Node;
 use crate::recordings::recorded;
-use crate::requests::stand_still;
 use crate::response_channels::kept_in_use;
 use crate::{CHANNEL, REPLAY_STREAM, STREAM, until};
 
@@ -77,7 +76,7 @@ fn requests_of_every_kind_end_when_the_archive_is_killed() {
     let settings = ReplayMergeSettings::new(recording_id, 0, "aeron:udp", "aeron:udp?endpoint=localhost:0", live);
     let mut merge = ReplayMerge::start(node.connect(), manual, &settings).expect("a merge");
 
-    stand_still(&node.archive);
+    node.archive.pause().expect("it stands still");
     let calls: Vec<(&str, JoinHandle<_>)> = waiting
         .into_iter()
         .map(|(what, call, mut archive, waiting)| {

@@ -1,13 +1,9 @@
 //! Requests that are polled for their answer.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::ErrorKind;
 use aeron_cluster::archive::{Archive, PendingRequest, ReplayParams, SourceLocation};
-use aeron_cluster::testing::Process;
 
 use crate::{CHANNEL, Node, REPLAY_STREAM, STREAM, until, with_session_id};
 
@@ -19,25 +15,6 @@ fn answer(archive: &mut Archive, request: &mut PendingRequest) -> aeron_cluster:
         assert!(look.elapsed() < Duration::from_secs(1), "a poll that took {:?}", look.elapsed());
         answer
     })
-}
-
-fn signal(process: &Process, signal: &str) {
-    let group = format!("-{}", process.id());
-    assert!(Command::new("kill").args(["-s", signal, "--", &group]).status().expect("kill").success());
-}
-
-/// Stops a process where it stands, and waits until all of its threads do.
-pub fn stand_still(process: &Process) {
-    signal(process, "STOP");
-    let is_stopped = |task: PathBuf| {
-        // A thread that is gone has no state, and one's name may have any character in it but ends with the last parenthesis.
-        let Ok(state) = fs::read_to_string(task.join("stat")) else { return true };
-        state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
-    };
-    until("it to stand still", || {
-        let tasks = fs::read_dir(format!("/proc/{}/task", process.id())).expect("its threads");
-        tasks.map(|task| task.expect("a thread").path()).all(is_stopped).then_some(())
-    });
 }
 
 #[test]
@@ -110,7 +87,7 @@ fn an_archive_that_stands_still_is_a_timeout_and_its_late_answer_confuses_nobody
     // It takes its time to start.
     let context = node.local().message_timeout(TIMEOUT);
     let mut archive = until("the archive", || Archive::connect(&context).ok());
-    stand_still(&node.archive);
+    node.archive.pause().expect("it stands still");
     let start = Instant::now();
     let mut replay = archive.request_replay(42, "aeron:ipc", REPLAY_STREAM, &ReplayParams::new()).expect("a request");
     let error = answer(&mut archive, &mut replay).expect_err("it stands still");
@@ -122,7 +99,7 @@ fn an_archive_that_stands_still_is_a_timeout_and_its_late_answer_confuses_nobody
     assert_eq!(given_up.poll(&mut archive).expect("sent"), None);
     drop(given_up);
 
-    signal(&node.archive, "CONT");
+    node.archive.resume();
     // Its own answer, behind those to the requests that were given up.
     let channel = "aeron:ipc?alias=late";
     let mut recording = archive.request_recording(channel, STREAM, SourceLocation::Local, false).expect("a request");
