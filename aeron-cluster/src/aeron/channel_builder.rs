@@ -7,8 +7,17 @@ use super::channel_uri::ChannelUri;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The shortest and the longest term, in bytes (`LogBufferDescriptor`).
-pub(crate) const MIN_TERM_LENGTH: usize = 64 * 1024;
-pub(crate) const MAX_TERM_LENGTH: usize = 1024 * 1024 * 1024;
+const MIN_TERM_LENGTH: usize = 64 * 1024;
+const MAX_TERM_LENGTH: usize = 1024 * 1024 * 1024;
+
+/// Refuses a length that no term has.
+pub(crate) fn check_term_length(length: usize, what: &str) -> Result<()> {
+    if (MIN_TERM_LENGTH..=MAX_TERM_LENGTH).contains(&length) && length.is_power_of_two() {
+        return Ok(());
+    }
+    let message = format!("{what} must be a power of two from 64 KiB to 1 GiB: {length}");
+    Err(Error::new(ErrorKind::InvalidArgument, message))
+}
 
 macro_rules! params {
     ($($(#[$doc:meta])* $name:ident($value:ident: $type:ty) = $key:literal, $text:expr;)*) => {
@@ -136,9 +145,7 @@ impl ChannelUri {
     /// has.
     pub fn initial_position(self, position: i64, initial_term_id: i32, term_length: usize) -> Result<Self> {
         let invalid = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
-        if !(MIN_TERM_LENGTH..=MAX_TERM_LENGTH).contains(&term_length) || !term_length.is_power_of_two() {
-            return invalid(format!("term length must be a power of two from 64 KiB to 1 GiB: {term_length}"));
-        }
+        check_term_length(term_length, "term length")?;
         if position < 0 || position % FRAME_ALIGNMENT as i64 != 0 {
             return invalid(format!("initial position must be a multiple of {FRAME_ALIGNMENT} from 0: {position}"));
         }

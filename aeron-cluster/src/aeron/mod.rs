@@ -46,7 +46,7 @@ mod version;
 
 pub use async_add::AsyncAdd;
 pub use block::Block;
-pub(crate) use channel_builder::{MAX_TERM_LENGTH, MIN_TERM_LENGTH};
+pub(crate) use channel_builder::check_term_length;
 pub use channel_status::ChannelStatus;
 pub use channel_uri::ChannelUri;
 pub(crate) use channel_uri::native_channel;

@@ -1,7 +1,7 @@
 //! How long a message to a client may be: a rule that every member can apply, whether it has a publication or not.
 
 use super::Settings;
-use crate::aeron::{ChannelUri, DATA_HEADER_LENGTH, FRAME_ALIGNMENT, MAX_TERM_LENGTH, MIN_TERM_LENGTH, OfferError};
+use crate::aeron::{ChannelUri, DATA_HEADER_LENGTH, FRAME_ALIGNMENT, OfferError, check_term_length};
 use crate::codec::SessionMessageHeader;
 use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -49,17 +49,14 @@ impl SendLimits {
 
 /// Refuses lengths that no media driver takes: with them, nothing could be sent to any client.
 pub(super) fn check(settings: &Settings) -> Result<()> {
-    let invalid = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
-    let (mtu, term) = (settings.response_mtu_length, settings.response_term_length);
-    if !(DATA_HEADER_LENGTH + 1..=MAX_UDP_PAYLOAD_LENGTH).contains(&mtu) || mtu % FRAME_ALIGNMENT != 0 {
-        return invalid(format!(
+    let mtu = settings.response_mtu_length;
+    if !(DATA_HEADER_LENGTH + 1..=MAX_UDP_PAYLOAD_LENGTH).contains(&mtu) || !mtu.is_multiple_of(FRAME_ALIGNMENT) {
+        let message = format!(
             "response MTU length must be a multiple of {FRAME_ALIGNMENT} from 64 to {MAX_UDP_PAYLOAD_LENGTH}: {mtu}"
-        ));
+        );
+        return Err(Error::new(ErrorKind::InvalidArgument, message));
     }
-    if !(MIN_TERM_LENGTH..=MAX_TERM_LENGTH).contains(&term) || !term.is_power_of_two() {
-        return invalid(format!("response term length must be a power of two from 64 KiB to 1 GiB: {term}"));
-    }
-    Ok(())
+    check_term_length(settings.response_term_length, "response term length")
 }
 
 #[cfg(test)]
