@@ -135,11 +135,15 @@ impl MediaDriver {
     ///
     /// # Errors
     ///
-    /// [`State`](ErrorKind::State) for a driver with threads. What goes wrong within the driver is told in its
+    /// [`State`](ErrorKind::State) for a driver with threads, and in a child that was forked. What goes wrong within the driver is told in its
     /// [error log](Self::cnc_file).
     pub fn do_work(&mut self) -> Result<usize> {
         if !self.invoker {
             let message = "the media driver has threads of its own: set ThreadingMode::Invoker to work it yourself";
+            return Err(Error::new(ErrorKind::State, message));
+        }
+        if self.is_forked() {
+            let message = "the media driver belongs to the process that this one was forked from: launch another";
             return Err(Error::new(ErrorKind::State, message));
         }
         // SAFETY: the driver is started without a thread, and `&mut self` makes this its only caller.
@@ -176,11 +180,15 @@ impl MediaDriver {
         self.shut_down()
     }
 
+    fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
     fn shut_down(&mut self) -> Result<()> {
         let Some(context) = self.context.take() else {
             return Ok(());
         };
-        if self.process != std::process::id() {
+        if self.is_forked() {
             std::mem::forget(context);
             return Ok(());
         }

@@ -51,7 +51,7 @@ impl DriverContext {
         match native_dir(dir.as_ref()) {
             // SAFETY: the context is live and C copies the string.
             Ok(text) => self.set("dir", |raw| unsafe { sys::aeron_driver_context_set_dir(raw, text.as_ptr()) }),
-            Err(error) => DriverContext { native: self.native.and(Err(error)) },
+            Err(error) => self.refuse(error),
         }
     }
 
@@ -109,11 +109,16 @@ impl DriverContext {
         DriverContext { native }
     }
 
+    /// For a value that C is not asked about. The first refusal is the one that is told.
+    fn refuse(self, error: Error) -> Self {
+        DriverContext { native: self.native.and(Err(error)) }
+    }
+
     /// A range of ports, which C does not look at.
     pub(super) fn set_ports(self, name: &str, ports: RangeInclusive<u16>, set: PortsSetter) -> Self {
         if ports.is_empty() || *ports.start() == 0 {
             let message = format!("cannot set the driver's {name}: {ports:?} is no range of ports from 1");
-            return DriverContext { native: self.native.and(Err(Error::new(ErrorKind::InvalidArgument, message))) };
+            return self.refuse(Error::new(ErrorKind::InvalidArgument, message));
         }
         // SAFETY: the context is live, and C copies the numbers.
         self.set(name, |raw| unsafe { set(raw, *ports.start(), *ports.end()) })

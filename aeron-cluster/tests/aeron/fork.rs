@@ -60,7 +60,10 @@ fn a_child_does_not_end_its_parents_driver() {
         let work = WorkDir::new().unwrap();
         let dir = work.path().join("aeron");
         let mut held = Some(MediaDriver::launch(driver_context(&dir).threading_mode(mode)).unwrap());
-        in_a_child(|| held.take().unwrap().close().is_ok());
+        in_a_child(|| {
+            let mut driver = held.take().unwrap();
+            driver.do_work().is_err_and(|error| error.kind() == ErrorKind::State) && driver.close().is_ok()
+        });
         let mut driver = held.unwrap();
         let _ = driver.is_invoker() && driver.do_work().is_ok();
         assert!(driver.cnc_file().unwrap().is_driver_active(DRIVER_TIMEOUT), "{mode:?}");
