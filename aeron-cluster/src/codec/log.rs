@@ -151,12 +151,13 @@ impl<'a> LogEvent<'a> {
     pub fn decode(buffer: &'a [u8]) -> Result<Self, CodecError> {
         match SessionMessageHeader::split(buffer) {
             Some((header, payload)) => Ok(Self::SessionMessage { header, payload }),
-            None => Self::decode_rare(buffer),
+            None => Self::decode_unsplit(buffer),
         }
     }
 
+    /// Decodes what [`SessionMessageHeader::split`] did not take.
     #[inline(never)]
-    fn decode_rare(buffer: &'a [u8]) -> Result<Self, CodecError> {
+    pub(crate) fn decode_unsplit(buffer: &'a [u8]) -> Result<Self, CodecError> {
         let frame = Frame::parse(buffer)?;
         match frame.header().template_id {
             SessionMessageHeader::TEMPLATE_ID => SessionMessageHeader::read(frame)

@@ -53,7 +53,7 @@ impl<S: ClusteredService> Core<S> {
     /// Not inlined: a session message, as nearly all are, has the registers for itself.
     #[inline(never)]
     fn on_log_event(&mut self, message: &[u8], header: &Header<'_>) -> Outcome<()> {
-        match LogEvent::decode(message).map_err(protocol_error)? {
+        match LogEvent::decode_unsplit(message).map_err(protocol_error)? {
             LogEvent::SessionMessage { header: session_header, payload } => {
                 self.on_session_message(&session_header, payload, header)
             }
