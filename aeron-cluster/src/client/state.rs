@@ -1,5 +1,6 @@
 //! Where a session stands with its cluster; pure, so that it can be tested with made-up times.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -48,7 +49,7 @@ pub(super) struct StateMachine {
     end: Option<Reason>,
     /// What state the listener knows of.
     told: State,
-    changes: Vec<StateChange>,
+    changes: VecDeque<StateChange>,
 }
 
 impl StateMachine {
@@ -61,7 +62,7 @@ impl StateMachine {
             new_leader_timeout,
             end: None,
             told: State::Connected,
-            changes: Vec::new(),
+            changes: VecDeque::new(),
         }
     }
 
@@ -84,7 +85,7 @@ impl StateMachine {
     /// The next change that is to be told, in their order.
     #[inline]
     pub(super) fn next_change(&mut self) -> Option<StateChange> {
-        if self.changes.is_empty() { None } else { Some(self.changes.remove(0)) }
+        self.changes.pop_front()
     }
 
     fn change(&mut self, state: State, reason: &Reason) {
@@ -93,7 +94,7 @@ impl StateMachine {
             let change = StateChange { previous: self.told, current: state, reason: reason.clone() };
             tracing::info!("cluster client: {change}");
             self.told = state;
-            self.changes.push(change);
+            self.changes.push_back(change);
         }
     }
 
