@@ -1,8 +1,8 @@
 //! What a test that plays the consensus module says, in the log and beside it.
 
 use aeron_cluster::codec::{
-    ActionFlags, CloseReason, ClusterAction, ClusterActionRequest, ServiceTerminationPosition, SessionCloseEvent,
-    SessionMessageHeader, SessionOpenEvent,
+    ActionFlags, CloseReason, ClusterAction, ClusterActionRequest, ClusterTimeUnit, NewLeadershipTermEvent,
+    SemanticVersion, ServiceTerminationPosition, SessionCloseEvent, SessionMessageHeader, SessionOpenEvent,
 };
 
 const NO_TERM: i64 = 0;
@@ -41,6 +41,21 @@ pub fn close(session: i64) -> Vec<u8> {
     }
     .encode()
     .to_vec()
+}
+
+/// A new term, of an application of this version.
+pub fn term(app_version: SemanticVersion) -> Vec<u8> {
+    let event = NewLeadershipTermEvent {
+        leadership_term_id: 1,
+        log_position: 0,
+        timestamp: 5,
+        term_base_log_position: 0,
+        leader_member_id: 0,
+        log_session_id: 0,
+        time_unit: ClusterTimeUnit::Millis,
+        app_version: Some(app_version),
+    };
+    event.encode().to_vec()
 }
 
 pub fn action(position: i64, action: ClusterAction, flags: ActionFlags) -> Vec<u8> {

@@ -5,14 +5,14 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use aeron_cluster::aeron::Header;
-use aeron_cluster::codec::{ClusterTimeUnit, NewLeadershipTermEvent as TermOfLog, SemanticVersion, TimerEvent};
+use aeron_cluster::codec::{SemanticVersion, TimerEvent};
 use aeron_cluster::service::{
     ClientSession, CloseReason, Cluster, ClusteredService, ClusteredServiceContainer, Context, NewLeadershipTermEvent,
     Role, ServiceError, SnapshotImage, SnapshotPublication,
 };
 use aeron_cluster::testing::PATIENCE;
 
-use crate::messages::{close, message, open};
+use crate::messages::{close, message, open, term};
 use crate::probe::{Probe, context};
 use crate::script::{LOG_STREAM, Recovery, Script, Stage};
 
@@ -61,20 +61,6 @@ impl ClusteredService for Failing {
     }
 }
 
-fn term() -> Vec<u8> {
-    let event = TermOfLog {
-        leadership_term_id: 1,
-        log_position: 0,
-        timestamp: 5,
-        term_base_log_position: 0,
-        leader_member_id: 0,
-        log_session_id: 0,
-        time_unit: ClusterTimeUnit::Millis,
-        app_version: Some(SemanticVersion::new(0, 0, 1)),
-    };
-    event.encode().to_vec()
-}
-
 /// Starts a container and gives it all that there is in a log, as far as it takes it. Returns the error it ended with.
 fn ended_by(at: &'static str, configure: impl FnOnce(Context) -> Context) -> String {
     let (hook, hooked) = channel();
@@ -87,7 +73,7 @@ fn ended_by(at: &'static str, configure: impl FnOnce(Context) -> Context) -> Str
     // It is written whether the container reads it or not.
     let reader = script.aeron.add_subscription(&log.channel(), LOG_STREAM).unwrap();
     let timer = TimerEvent { leadership_term_id: 1, correlation_id: 2, timestamp: 8 }.encode();
-    for event in [open(3), message(3, 7, "any"), timer.to_vec(), close(3), term()] {
+    for event in [open(3), message(3, 7, "any"), timer.to_vec(), close(3), term(SemanticVersion::new(0, 0, 1))] {
         log.append(&event);
     }
     script.commit(log.position);

@@ -3,14 +3,14 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use aeron_cluster::aeron::{Header, OfferError};
-use aeron_cluster::codec::{NewLeadershipTermEvent, RequestServiceAck};
+use aeron_cluster::codec::RequestServiceAck;
 use aeron_cluster::service::{
-    ClientSession, Cluster, ClusterTimeUnit, ClusteredService, ClusteredServiceAgent, ClusteredServiceContainer,
-    Context, Role, SemanticVersion, ServiceError, SnapshotImage, SnapshotPublication, Termination,
+    ClientSession, Cluster, ClusteredService, ClusteredServiceAgent, ClusteredServiceContainer, Context, Role,
+    SemanticVersion, ServiceError, SnapshotImage, SnapshotPublication, Termination,
 };
 use aeron_cluster::testing::PATIENCE;
 
-use crate::messages::{message, open_on, terminate_at};
+use crate::messages::{message, open_on, term, terminate_at};
 use crate::probe::{Event, Events, Fail, Probe};
 use crate::script::{Recovery, Script, Stage};
 
@@ -206,19 +206,6 @@ fn names_lengths_and_processors_that_cannot_be_are_named() {
 
 #[test]
 fn the_version_validator_is_asked_at_each_term_with_ours_first() {
-    let term = |version| {
-        let event = NewLeadershipTermEvent {
-            leadership_term_id: 1,
-            log_position: 0,
-            timestamp: 5,
-            term_base_log_position: 0,
-            leader_member_id: 0,
-            log_session_id: 0,
-            time_unit: ClusterTimeUnit::Millis,
-            app_version: Some(version),
-        };
-        event.encode().to_vec()
-    };
     let (sender, asked) = told();
     let mut script = Script::start_failing(Fail::Never, |context| {
         context.app_version(SemanticVersion::new(1, 0, 0)).app_version_validator(move |ours, theirs| {

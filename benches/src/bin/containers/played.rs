@@ -10,7 +10,7 @@ use aeron_cluster::codec::{
     SemanticVersion, ServiceAck, ServiceEvent, SessionMessageHeader, SessionOpenEvent,
 };
 use aeron_cluster::service::Role;
-use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster};
+use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster, type_id};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::contestant::{Contestant, Idle, Place};
@@ -21,9 +21,7 @@ const LOG_CHANNEL: &str = "aeron:ipc?term-length=16m";
 const LOG_STREAM: i32 = 100;
 const TO_SERVICE_STREAM: i32 = 104;
 const FROM_SERVICE_STREAM: i32 = 105;
-const COMMIT_POSITION_TYPE_ID: i32 = 203;
 const RECOVERY_STATE_TYPE_ID: i32 = 204;
-const SUBSCRIBER_POSITION_TYPE_ID: i32 = 4;
 const LENGTH: usize = 64;
 /// Driver and archive of an idle machine answer at once, but not so on a busy one.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -87,7 +85,7 @@ impl<'a> Played<'a> {
         key.extend(i32::from(snapshot.is_some()).to_le_bytes());
         key.extend(snapshot.iter().flat_map(|snapshot| snapshot.recording_id.to_le_bytes()));
         let commit_position =
-            self.aeron.add_counter(COMMIT_POSITION_TYPE_ID, &cluster_id.to_le_bytes(), "commit-pos")?;
+            self.aeron.add_counter(type_id::COMMIT_POSITION, &cluster_id.to_le_bytes(), "commit-pos")?;
         Ok([commit_position, self.aeron.add_counter(RECOVERY_STATE_TYPE_ID, &key, "recovery")?])
     }
 
@@ -142,7 +140,7 @@ impl<'a> Played<'a> {
             let at = |offset: usize| key[offset..].first_chunk().map(|bytes| i32::from_le_bytes(*bytes));
             (at(8), at(12)) == (Some(session_id), Some(LOG_STREAM))
         };
-        let id = counters.find(|counter| counter.type_id == SUBSCRIBER_POSITION_TYPE_ID && is_it(counter.key))?;
+        let id = counters.find(|counter| counter.type_id == type_id::SUBSCRIBER_POSITION && is_it(counter.key))?;
         counters.readable_counter(id)
     }
 }
