@@ -26,7 +26,6 @@ pub mod error_log;
 mod error_sink;
 pub mod framed;
 mod hooks;
-mod id_table;
 mod joining;
 mod lifecycle;
 mod log_adapter;
