@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use aeron_sys as sys;
 
-use crate::aeron::{CncFile, check, last_error};
+use crate::aeron::{CncFile, check, check_leftover, last_error};
 use crate::{Error, ErrorKind, Result};
 
 mod context;
@@ -101,17 +101,23 @@ impl MediaDriver {
     /// # Errors
     ///
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) or [`Native`](ErrorKind::Native) for a setting that the driver
-    /// refuses; [`Io`](ErrorKind::Io) if another living driver uses the directory, or the operating system refuses.
+    /// refuses; [`Io`](ErrorKind::Io) if another living driver uses the directory, or the operating system refuses;
+    /// [`Protocol`](ErrorKind::Protocol) if the file of the driver that was there before is damaged: nobody can tell then whether it lives.
+    /// With [`dir_delete_on_start`](DriverContext::dir_delete_on_start) that one is deleted unread.
     pub fn launch(context: DriverContext) -> Result<MediaDriver> {
         let context = context.into_native()?;
         // SAFETY: the context is live, and its directory is a NUL-terminated string that belongs to it.
-        let (dir, mode) = unsafe {
+        let (dir, mode, deletes) = unsafe {
             let dir = CStr::from_ptr(sys::aeron_driver_context_get_dir(context.ptr()));
-            (dir, sys::aeron_driver_context_get_threading_mode(context.ptr()))
+            let mode = sys::aeron_driver_context_get_threading_mode(context.ptr());
+            (dir, mode, sys::aeron_driver_context_get_dir_delete_on_start(context.ptr()))
         };
         let invoker = mode == ThreadingMode::Invoker.native();
         let dir = PathBuf::from(dir.to_string_lossy().into_owned());
         let doing = format!("cannot launch a media driver in {}", dir.display());
+        if !deletes {
+            check_leftover(&dir).map_err(|error| error.context(&doing))?;
+        }
         let mut raw = std::ptr::null_mut();
         // SAFETY: the context is live and used by this driver alone, as aeron_driver_init asks.
         check(unsafe { sys::aeron_driver_init(&mut raw, context.ptr()) }, &doing)?;

@@ -9,7 +9,7 @@ mod targets;
 type Target = (&'static str, fn(&[u8]), usize);
 
 /// With how many changes of each seed.
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 10] = [
     ("log", targets::log, 2_000),
     ("control", targets::control, 2_000),
     ("clients", targets::clients, 2_000),
@@ -19,6 +19,8 @@ const TARGETS: [Target; 8] = [
     ("uri", targets::uri, 2_000),
     // Each is a file.
     ("mark_file", targets::mark_file, 300),
+    ("cnc", targets::cnc, 3_000),
+    ("loss_report", targets::loss_report, 1_000),
 ];
 
 /// Numbers that seem random and are the same in each run (xorshift).

@@ -13,6 +13,9 @@ use aeron_cluster::codec::{
 };
 use aeron_cluster::service::mark_file::{ClusterMarkFile, Options};
 
+#[path = "driver_files.rs"]
+pub mod driver_files;
+
 /// The seeds of a target.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     match target {
@@ -24,6 +27,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "framed" => framed(),
         "uri" => channels(),
         "mark_file" => mark_file(),
+        "cnc" => vec![driver_files::cnc()],
+        "loss_report" => vec![driver_files::loss_report()],
         _ => Vec::new(),
     }
 }

@@ -6,13 +6,15 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::ChannelUri;
+use aeron_cluster::aeron::{ChannelUri, CncFile, request_driver_termination};
 use aeron_cluster::archive::RecordingDescriptor;
 use aeron_cluster::codec::{
     ControlEvent, EgressEvent, IngressEvent, LogEvent, MessageHeader, ServiceEvent, SnapshotEvent,
 };
 use aeron_cluster::service::mark_file::{ClusterMarkFile, Options};
 use aeron_cluster::testing::fuzzing;
+
+use super::seeds::driver_files;
 
 /// What a service reads from the log.
 pub fn log(frame: &[u8]) {
@@ -130,6 +132,68 @@ pub fn mark_file(bytes: &[u8]) {
         Err(error) => assert_eq!(error.kind(), ErrorKind::State, "{error}"),
     }
     let _gone = std::fs::remove_file(mark_path());
+}
+
+/// A driver's file: one that is read within its bounds, or an error that names it.
+pub fn cnc(bytes: &[u8]) {
+    let dir = DriverDir::new();
+    if !dir.has("cnc.dat", bytes) {
+        return;
+    }
+    let _refused = fuzzing::check_leftover(&dir.0);
+    let file = match CncFile::open(&dir.0, Duration::ZERO) {
+        Ok(file) => file,
+        Err(error) => {
+            assert!(matches!(error.kind(), ErrorKind::DriverDead | ErrorKind::Protocol), "{error}");
+            return assert!(error.message().contains("cnc.dat"), "{error}");
+        }
+    };
+    assert!(file.constants().error_log_buffer_length < bytes.len());
+    let counters = file.counters();
+    counters.for_each(|counter| {
+        assert!(counter.key.len() == 112 && counter.label.len() <= 3 * 380);
+        let found =
+            counters.registration_id(counter.id).and_then(|of| counters.find_by_registration_id(counter.type_id, of));
+        assert!(found.is_some_and(|id| id <= counter.id));
+        assert_eq!(counters.readable_counter(counter.id).and_then(|readable| readable.value()), Some(counter.value));
+    });
+    assert_eq!(counters.state(counters.max_counter_id() + 1), None);
+    // What is not text becomes three bytes for each of its own.
+    assert!(file.errors(0).iter().map(|error| error.message.len()).sum::<usize>() <= 3 * bytes.len());
+    assert!(!format!("{file:?}").is_empty());
+    let _asked = request_driver_termination(&dir.0, b"token");
+}
+
+/// A driver's report of losses.
+pub fn loss_report(bytes: &[u8]) {
+    let dir = DriverDir::new();
+    if dir.has("cnc.dat", &driver_files::cnc()) && dir.has("loss-report.dat", bytes) {
+        let file = CncFile::open(&dir.0, Duration::ZERO).expect("a driver's file");
+        let losses = file.losses().expect("a file that is there");
+        assert!(losses.iter().map(|loss| loss.channel.len() + loss.source.len()).sum::<usize>() <= 3 * bytes.len());
+    }
+}
+
+/// A driver's directory, for a moment.
+struct DriverDir(PathBuf);
+
+impl DriverDir {
+    fn new() -> DriverDir {
+        let dir = mark_path().with_extension("driver");
+        let _exists = std::fs::create_dir(&dir);
+        DriverDir(dir)
+    }
+
+    fn has(&self, name: &str, bytes: &[u8]) -> bool {
+        // More is only more of the same.
+        bytes.len() <= 16 * 1024 && std::fs::write(self.0.join(name), bytes).is_ok()
+    }
+}
+
+impl Drop for DriverDir {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 fn mark_path() -> &'static Path {

@@ -9,7 +9,9 @@ fn main() -> std::io::Result<()> {
     let mut dirs = std::env::args_os().skip(1);
     let dir = dirs.next().expect("usage: seeds DIR [ARCHIVE...]");
     let dir = Path::new(&dir);
-    for target in ["log", "control", "clients", "snapshot", "archive", "framed", "mark_file", "uri"] {
+    for target in
+        ["log", "control", "clients", "snapshot", "archive", "framed", "mark_file", "cnc", "loss_report", "uri"]
+    {
         std::fs::create_dir_all(dir.join(target))?;
         for (number, seed) in seeds::of(target).iter().enumerate() {
             std::fs::write(dir.join(target).join(format!("{number:02}")), seed)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aeron_sys as sys;
 
 use super::client::Aeron;
-use super::cnc::one_at_a_time;
+use super::cnc::{native_dir, one_at_a_time};
 use super::conductor_handlers::{self, Handlers, PublicationError, Registered};
 use super::handle::{Callbacks, ClientInner, ErrorHandler, c_string, on_error};
 use super::heartbeat::await_driver;
@@ -246,10 +246,7 @@ impl NativeContext {
     }
 
     fn set_dir(&self, dir: &Path) -> Result<()> {
-        let text = dir.to_str().ok_or_else(|| {
-            Error::new(ErrorKind::InvalidArgument, format!("aeron directory is not UTF-8: {}", dir.display()))
-        })?;
-        let text = c_string(text, "aeron directory")?;
+        let text = native_dir(dir)?;
         // SAFETY: the context is live and C copies the string.
         check(unsafe { sys::aeron_context_set_dir(self.ptr(), text.as_ptr()) }, "cannot set the aeron directory")?;
         Ok(())

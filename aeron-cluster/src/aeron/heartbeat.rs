@@ -1,9 +1,10 @@
 //! Whether a driver is there, found out without `aeron_init`.
 //!
 //! `aeron_init` of 1.54.0 that finds no living driver unmaps its file, and `aeron_context_close` unmaps the same addresses
-//! again, which another thread may have mapped by then. So it is only called where a driver was just seen to live.
+//! again, which another thread may have mapped by then. So it is only called where a driver was just seen to live. Nor does it look at
+//! what is in the file, or wait with an end for one that is shorter than it says: it is only called where that was looked at too.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,7 +16,9 @@ use crate::error::{Error, ErrorKind, Result};
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Waits until the driver in `dir` has shown a sign of life that is younger than `timeout`, for at most that long.
+/// A file that no driver can have made is an error at once.
 pub(super) fn await_driver(dir: &CStr, timeout: Duration) -> Result<()> {
+    let dir = Path::new(OsStr::from_bytes(dir.to_bytes()));
     let deadline = Instant::now() + timeout;
     loop {
         let age = age_of_heartbeat(dir)?;
@@ -33,15 +36,14 @@ pub(super) fn await_driver(dir: &CStr, timeout: Duration) -> Result<()> {
 
 /// Whether the driver in `dir` has shown a sign of life that is younger than `timeout`. Does not wait.
 pub(crate) fn driver_is_alive(dir: &Path, timeout: Duration) -> bool {
-    let Ok(dir) = CString::new(dir.as_os_str().as_bytes()) else { return false };
-    age_of_heartbeat(&dir).ok().flatten().is_some_and(|age| age < timeout)
+    age_of_heartbeat(dir).ok().flatten().is_some_and(|age| age < timeout)
 }
 
 /// How long ago the driver in `dir` last said that it lives; `None` if there is none, or it is starting or has ended.
-fn age_of_heartbeat(dir: &CStr) -> Result<Option<Duration>> {
-    match Mapped::open(dir, Duration::ZERO, "cannot read its file") {
+fn age_of_heartbeat(dir: &Path) -> Result<Option<Duration>> {
+    match Mapped::look(dir) {
         Ok(file) => Ok(file.heartbeat_age()),
-        Err(error) if error.kind() == ErrorKind::DriverDead => Ok(None),
-        Err(error) => Err(error),
+        Err(unusable) if unusable.may_pass() => Ok(None),
+        Err(unusable) => Err(unusable.error(dir)),
     }
 }

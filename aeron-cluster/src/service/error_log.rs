@@ -6,28 +6,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::mark_file::region::Region;
-
-// A record: its length with this header (written last, 0 where the log ends), how often and when the error was seen, and
-// its text. Records begin at multiples of 8.
-const LENGTH: usize = 0;
-const OBSERVATION_COUNT: usize = 4;
-const LAST_TIMESTAMP: usize = 8;
-const FIRST_TIMESTAMP: usize = 16;
-const TEXT: usize = 24;
-const ALIGNMENT: usize = 8;
-
-/// One distinct error of a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorObservation {
-    /// How often it was recorded.
-    pub count: i32,
-    /// When it was first recorded, in ms since the epoch.
-    pub first_timestamp: i64,
-    /// When it was last recorded, in ms since the epoch.
-    pub last_timestamp: i64,
-    /// What was recorded. Java writes a whole stack trace.
-    pub text: String,
-}
+pub use crate::aeron::distinct_errors::ErrorObservation;
+use crate::aeron::distinct_errors::{
+    self, ALIGNMENT, FIRST_TIMESTAMP, LAST_TIMESTAMP, LENGTH, OBSERVATION_COUNT, TEXT,
+};
 
 /// Records errors in the mark file: an error seen again is counted, not written again.
 ///
@@ -76,7 +58,7 @@ impl ErrorLog {
 
     /// The errors of the log, in the order they were first seen.
     pub fn observations(&self) -> Vec<ErrorObservation> {
-        read(&self.shared.region, self.shared.start, self.shared.length)
+        distinct_errors::read(self.shared.region.bytes(), self.shared.start, self.shared.length)
     }
 }
 
@@ -101,31 +83,4 @@ impl fmt::Debug for ErrorLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrorLog").field("capacity", &self.shared.length).finish_non_exhaustive()
     }
-}
-
-/// Reads a log that anything may have written: at any alignment, and up to the first record that makes no sense.
-pub(crate) fn read(region: &Region, start: usize, length: usize) -> Vec<ErrorObservation> {
-    let mut observations = Vec::new();
-    let mut offset = 0;
-    while let Some(observation) = read_record(region, start, length, &mut offset) {
-        observations.push(observation);
-    }
-    observations
-}
-
-fn read_record(region: &Region, start: usize, length: usize, offset: &mut usize) -> Option<ErrorObservation> {
-    let room = length.checked_sub(*offset)?;
-    if room < TEXT {
-        return None;
-    }
-    let record = start + *offset;
-    let record_length = usize::try_from(region.read_i32(record + LENGTH)?).ok()?.min(room);
-    let text = region.read(record + TEXT, record_length.checked_sub(TEXT)?)?;
-    *offset += record_length.next_multiple_of(ALIGNMENT);
-    Some(ErrorObservation {
-        count: region.read_i32(record + OBSERVATION_COUNT)?,
-        first_timestamp: region.read_i64(record + FIRST_TIMESTAMP)?,
-        last_timestamp: region.read_i64(record + LAST_TIMESTAMP)?,
-        text: String::from_utf8_lossy(&text).into_owned(),
-    })
 }

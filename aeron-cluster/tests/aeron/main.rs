@@ -6,10 +6,13 @@ mod addresses;
 mod assembly;
 mod blocks;
 mod cnc;
+mod corrupt;
 mod counters;
 mod cycles;
 mod death;
 mod destinations;
+#[path = "../../../fuzz/src/driver_files.rs"]
+mod driver_files;
 mod drop_matrix;
 mod drop_order;
 mod environment;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::layout::{self, Existing};
 use super::region::Region;
 use super::{NULL_VALUE, Options, field, saved_errors};
-use crate::service::error_log;
+use crate::aeron::distinct_errors::{self, ErrorObservation};
 use crate::{Error, ErrorKind, Result};
 
 /// How often a waiting container looks again.
@@ -175,13 +175,13 @@ fn check_component(region: &Region, base: usize, path: &Path) -> Result<()> {
     Err(state(format!("existing Mark file type {found} not same as required type CONTAINER, file={path}")))
 }
 
-fn existing_errors(region: &Region, base: usize, file_length: u64) -> Vec<error_log::ErrorObservation> {
+fn existing_errors(region: &Region, base: usize, file_length: u64) -> Vec<ErrorObservation> {
     let length_at = |offset| u64::try_from(region.i32_at(base + offset).load(Ordering::Acquire)).unwrap_or(0);
     let (header, errors) = (length_at(layout::HEADER_LENGTH_FIELD), length_at(layout::ERROR_BUFFER_LENGTH));
     if header == 0 || errors == 0 || header + errors > file_length.min(region.len() as u64) {
         return Vec::new();
     }
-    error_log::read(region, header as usize, errors as usize)
+    distinct_errors::read(region.bytes(), header as usize, errors as usize)
 }
 
 /// Writes a fresh header; the version of a new file stays 0, by which readers know that it is not ready.
@@ -214,7 +214,7 @@ fn write_header(region: &Region, options: &Options, candidate_term_id: i64, now_
 
 /// Whether the file has a message header; one without is written anew.
 fn is_current(region: &Region) -> bool {
-    let header = region.read(0, layout::HEADER_LENGTH);
+    let header = region.bytes().read(0, layout::HEADER_LENGTH);
     header.and_then(|bytes| Existing::parse(&bytes)).is_some_and(|existing| existing.base != 0)
 }
 

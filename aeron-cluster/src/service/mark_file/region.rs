@@ -8,15 +8,16 @@
 compile_error!("mark files are little endian and their fields are accessed in place; this target is big endian");
 
 use std::fs::File;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::MmapOptions;
 
+use crate::aeron::SharedBytes;
 use crate::{Error, ErrorKind, Result};
 
 /// A shared, writable map of a file.
 pub(crate) struct Region {
-    map: MmapRaw,
+    bytes: SharedBytes,
 }
 
 impl Region {
@@ -25,12 +26,12 @@ impl Region {
     pub(crate) fn allocate_and_map(file: &File, allocated: usize, mapped: usize) -> Result<Region> {
         allocate(file, allocated as u64)?;
         let map = MmapOptions::new().len(mapped).map_raw(file)?;
-        Ok(Region { map })
+        Ok(Region { bytes: SharedBytes::new(map) })
     }
 
     /// The number of bytes mapped.
     pub(crate) fn len(&self) -> usize {
-        self.map.len()
+        self.bytes.len()
     }
 
     /// The 32-bit field at `offset`.
@@ -38,10 +39,10 @@ impl Region {
     /// # Panics
     /// If the field is not aligned and within the map, which is a mistake of the caller as with a slice's index.
     pub(crate) fn i32_at(&self, offset: usize) -> &AtomicI32 {
-        assert!(offset.is_multiple_of(4) && self.holds(offset, 4), "field at {offset} of {}", self.len());
+        assert!(offset.is_multiple_of(4) && self.bytes.holds(offset, 4), "field at {offset} of {}", self.len());
         // SAFETY: in bounds and aligned (maps begin on a page), valid while `self` lives, and never accessed but through
         // atomics while shared; `AtomicI32::from_ptr` asks for no more.
-        unsafe { AtomicI32::from_ptr(self.map.as_mut_ptr().add(offset).cast()) }
+        unsafe { AtomicI32::from_ptr(self.bytes.as_mut_ptr().add(offset).cast()) }
     }
 
     /// The 64-bit field at `offset`.
@@ -49,37 +50,14 @@ impl Region {
     /// # Panics
     /// If the field is not aligned and within the map, which is a mistake of the caller as with a slice's index.
     pub(crate) fn i64_at(&self, offset: usize) -> &AtomicI64 {
-        assert!(offset.is_multiple_of(8) && self.holds(offset, 8), "field at {offset} of {}", self.len());
+        assert!(offset.is_multiple_of(8) && self.bytes.holds(offset, 8), "field at {offset} of {}", self.len());
         // SAFETY: as in `i32_at`.
-        unsafe { AtomicI64::from_ptr(self.map.as_mut_ptr().add(offset).cast()) }
+        unsafe { AtomicI64::from_ptr(self.bytes.as_mut_ptr().add(offset).cast()) }
     }
 
-    /// Copies `length` bytes at `offset` out of the map, or `None` beyond its end.
-    pub(crate) fn read(&self, offset: usize, length: usize) -> Option<Vec<u8>> {
-        if !self.holds(offset, length) {
-            return None;
-        }
-        let mut bytes = vec![0; length];
-        // SAFETY: both ranges are valid for `length` bytes and cannot overlap: one was just allocated.
-        unsafe { self.map.as_ptr().add(offset).copy_to_nonoverlapping(bytes.as_mut_ptr(), length) };
-        Some(bytes)
-    }
-
-    /// The 32 bits at `offset`, or `None` beyond the end. At an aligned offset this is an acquiring load; at another one
-    /// nothing in this process writes.
-    pub(crate) fn read_i32(&self, offset: usize) -> Option<i32> {
-        if offset.is_multiple_of(4) && self.holds(offset, 4) {
-            return Some(self.i32_at(offset).load(Ordering::Acquire));
-        }
-        Some(i32::from_le_bytes(self.read(offset, 4)?.try_into().ok()?))
-    }
-
-    /// As [`Region::read_i32`], of 64 bits.
-    pub(crate) fn read_i64(&self, offset: usize) -> Option<i64> {
-        if offset.is_multiple_of(8) && self.holds(offset, 8) {
-            return Some(self.i64_at(offset).load(Ordering::Acquire));
-        }
-        Some(i64::from_le_bytes(self.read(offset, 8)?.try_into().ok()?))
+    /// The same bytes, to be read at any place.
+    pub(crate) fn bytes(&self) -> &SharedBytes {
+        &self.bytes
     }
 
     /// Copies `bytes` into the map; the caller publishes them with a releasing store.
@@ -87,9 +65,9 @@ impl Region {
     /// # Panics
     /// If the range is not within the map, which is a mistake of the caller as with a slice's index.
     pub(crate) fn write(&self, offset: usize, bytes: &[u8]) {
-        assert!(self.holds(offset, bytes.len()), "{} bytes at {offset} of {}", bytes.len(), self.len());
+        assert!(self.bytes.holds(offset, bytes.len()), "{} bytes at {offset} of {}", bytes.len(), self.len());
         // SAFETY: both ranges are valid for the length, and cannot overlap: no slice of the mapped bytes is ever made.
-        unsafe { self.map.as_mut_ptr().add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        unsafe { self.bytes.as_mut_ptr().add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     }
 
     /// Sets `length` bytes at `offset` to zero.
@@ -97,18 +75,14 @@ impl Region {
     /// # Panics
     /// If the range is not within the map, which is a mistake of the caller as with a slice's index.
     pub(crate) fn zero(&self, offset: usize, length: usize) {
-        assert!(self.holds(offset, length), "{length} bytes at {offset} of {}", self.len());
+        assert!(self.bytes.holds(offset, length), "{length} bytes at {offset} of {}", self.len());
         // SAFETY: the range is within the map, which is writable.
-        unsafe { self.map.as_mut_ptr().add(offset).write_bytes(0, length) };
+        unsafe { self.bytes.as_mut_ptr().add(offset).write_bytes(0, length) };
     }
 
     /// Writes the map through to the storage device (`msync`).
     pub(crate) fn flush(&self) -> Result<()> {
-        Ok(self.map.flush()?)
-    }
-
-    fn holds(&self, offset: usize, length: usize) -> bool {
-        offset.checked_add(length).is_some_and(|end| end <= self.len())
+        Ok(self.bytes.flush()?)
     }
 }
 

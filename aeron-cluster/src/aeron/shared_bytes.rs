@@ -1,0 +1,88 @@
+//! The mapped bytes of a file that other processes write: read within bounds, whatever they are.
+//!
+//! Every access goes through atomics or raw copies: no reference to the mapped bytes exists.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering, fence};
+
+use memmap2::{MmapOptions, MmapRaw};
+
+/// A shared map of a file. A file that somebody cuts short after it was mapped is a SIGBUS where it is read, which no check prevents.
+pub(crate) struct SharedBytes {
+    map: MmapRaw,
+}
+
+impl SharedBytes {
+    /// What is mapped is never accessed but through this and, by whoever mapped it to be written, through its pointer.
+    pub(crate) fn new(map: MmapRaw) -> SharedBytes {
+        SharedBytes { map }
+    }
+
+    /// Maps all of a file to be read.
+    pub(crate) fn open(path: &Path) -> io::Result<SharedBytes> {
+        // Whoever made it a pipe would have us wait for a writer.
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        Ok(SharedBytes { map: MmapOptions::new().map_raw_read_only(&file)? })
+    }
+
+    /// The number of bytes mapped.
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// The first of them; a page begins there.
+    pub(crate) fn as_mut_ptr(&self) -> *mut u8 {
+        self.map.as_mut_ptr()
+    }
+
+    /// Writes the map through to the storage device (`msync`).
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        self.map.flush()
+    }
+
+    /// Whether all `length` bytes at `offset` are mapped.
+    pub(crate) fn holds(&self, offset: usize, length: usize) -> bool {
+        offset.checked_add(length).is_some_and(|end| end <= self.len())
+    }
+
+    /// Copies `length` bytes at `offset` out of the map, or `None` beyond its end.
+    pub(crate) fn read(&self, offset: usize, length: usize) -> Option<Vec<u8>> {
+        if !self.holds(offset, length) {
+            return None;
+        }
+        let mut bytes = vec![0; length];
+        // SAFETY: both ranges are valid for `length` bytes and cannot overlap: one was just allocated.
+        unsafe { self.map.as_ptr().add(offset).copy_to_nonoverlapping(bytes.as_mut_ptr(), length) };
+        Some(bytes)
+    }
+
+    /// The 32 bits at `offset`, or `None` beyond the end. At an aligned offset this is an acquiring load; at another one
+    /// nothing in this process writes.
+    pub(crate) fn read_i32(&self, offset: usize) -> Option<i32> {
+        if offset.is_multiple_of(4) && self.holds(offset, 4) {
+            // SAFETY: in bounds and aligned (maps begin on a page), valid while `self` lives. The load is relaxed, because a map to
+            // be read is read-only memory, and the fence makes it acquire.
+            let value = unsafe { AtomicI32::from_ptr(self.as_mut_ptr().add(offset).cast()) }.load(Ordering::Relaxed);
+            fence(Ordering::Acquire);
+            return Some(value);
+        }
+        Some(i32::from_le_bytes(self.read(offset, 4)?.try_into().ok()?))
+    }
+
+    /// As [`SharedBytes::read_i32`], of 64 bits.
+    pub(crate) fn read_i64(&self, offset: usize) -> Option<i64> {
+        if offset.is_multiple_of(8) && self.holds(offset, 8) {
+            // SAFETY: as in `read_i32`.
+            let value = unsafe { AtomicI64::from_ptr(self.as_mut_ptr().add(offset).cast()) }.load(Ordering::Relaxed);
+            fence(Ordering::Acquire);
+            return Some(value);
+        }
+        Some(i64::from_le_bytes(self.read(offset, 8)?.try_into().ok()?))
+    }
+}
