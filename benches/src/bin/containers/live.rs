@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use hdrhistogram::Histogram;
 
 use crate::contestant::{Contestant, Idle, Place};
-use crate::{example, process};
+use crate::{cores, example, process};
 
 /// The role of a leader, as the counter tells it.
 const LEADER: i64 = 2;
@@ -65,10 +65,14 @@ impl<'a> Live<'a> {
         Ok(Live { java, cluster, services: Vec::new(), leader: 0 })
     }
 
-    /// Starts a container on every member, and waits for a leader. Returns how long that took.
+    /// Starts a container on every member, and waits for a leader. Returns how long that took. Of the members, only a container that
+    /// spins uses the last core then.
     pub fn start(&mut self, contestant: &Contestant, idle: Idle) -> Result<Duration> {
         // After `stop`; what runs stays.
-        self.cluster.start()?;
+        match idle {
+            Idle::Backoff => self.cluster.start()?,
+            Idle::Spin => cores::without_last(|| Ok(self.cluster.start()?))?,
+        }
         let members = self.cluster.ingress_endpoints().split(',').count();
         let begin = Instant::now();
         for member in 0..members {
@@ -142,8 +146,13 @@ impl<'a> Live<'a> {
         Ok(Cost { cpu: used.as_secs_f64() * 1e6 / load.messages as f64, time: 1e6 / rate })
     }
 
-    /// Sends at a fixed rate, spinning, and times every echo from when its message was due: a stall counts for all that it delays.
+    /// Sends at a fixed rate, and times every echo from when its message was due: a stall counts for all that it delays. Off the last
+    /// core, which is the container's.
     pub fn round_trips(&self, rate: u64, seconds: u64, length: usize) -> Result<Histogram<u64>> {
+        cores::without_last(|| self.time_round_trips(rate, seconds, length))
+    }
+
+    fn time_round_trips(&self, rate: u64, seconds: u64, length: usize) -> Result<Histogram<u64>> {
         let mut context = Context::new().aeron_dir(self.cluster.aeron_dir(self.leader)).ingress_channel("aeron:udp");
         context = context.ingress_endpoints(self.cluster.ingress_endpoints());
         context = context.egress_channel(self.cluster.egress_channel());
@@ -156,12 +165,13 @@ impl<'a> Live<'a> {
         let (mut sent, mut echoed) = (0, 0);
         let mut last_echo = begin;
         while echoed < messages {
-            let due = sent * interval;
-            if sent < messages && begin.elapsed().as_nanos() as u64 >= due {
-                message[..8].copy_from_slice(&due.to_le_bytes());
+            let now = begin.elapsed().as_nanos() as u64;
+            // All that are due: who waits for a core between any two of them never catches up.
+            while sent < messages && sent * interval <= now {
+                message[..8].copy_from_slice(&(sent * interval).to_le_bytes());
                 match client.offer(&message) {
                     Ok(_) => sent += 1,
-                    Err(reason) if reason.is_retryable() => {}
+                    Err(reason) if reason.is_retryable() => break,
                     Err(reason) => bail!("the cluster takes no message: {reason}"),
                 }
             }
@@ -173,9 +183,11 @@ impl<'a> Live<'a> {
             }))?;
             if polled > 0 {
                 last_echo = Instant::now();
+            } else {
+                // Driver, archive and consensus module share this core where there are two.
+                std::thread::yield_now();
             }
             ensure!(last_echo.elapsed() < PATIENCE, "no echo: {echoed} of {sent} came");
-            std::hint::spin_loop();
         }
         Ok(latencies)
     }

@@ -5,6 +5,7 @@
 
 mod allocations;
 mod contestant;
+mod cores;
 mod instructions;
 mod live;
 mod parts;

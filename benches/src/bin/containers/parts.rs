@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use aeron_cluster::service::Role;
 use aeron_cluster::testing::Java;
 use aeron_cluster_benches::{Stage, echo_c, echo_rust};
 use anyhow::{Context as _, Result};
@@ -20,6 +21,8 @@ pub const SIZES: [usize; 7] = [32, 64, 256, 1024, 4096, 16 * 1024, 64 * 1024];
 pub const SESSIONS: [i64; 5] = [10, 100, 1_000, 10_000, 100_000];
 /// How many sessions a container has that is not Rust's or Java's: one may take a publication for each of them.
 const SESSIONS_OF_OTHERS: i64 = 1_000;
+/// How often the messages of a load a container alone gets: the kernel tells CPU time in hundredths of a second.
+const ECHOES: u64 = 4;
 /// What is under way at a time, of messages of any size.
 const BYTES_UNDER_WAY: usize = 1024 * 1024;
 /// Messages of a batch of which a container applies all at once.
@@ -34,6 +37,8 @@ pub enum Part {
     Echo,
     /// Start, many sessions, snapshots: a container alone.
     Sessions,
+    /// CPU of a leader's container alone, under load.
+    Echoes,
     /// One member: CPU, memory, round trips.
     Load,
     /// Messages of many sizes.
@@ -62,6 +67,7 @@ impl Bench<'_> {
             Part::Instructions => instructions::run(&mut self.results),
             Part::Echo => self.echo(),
             Part::Sessions => self.by_turns(self.args.runs, Self::sessions),
+            Part::Echoes => self.by_turns(self.args.runs, Self::echoes),
             Part::Load => self.by_turns(self.args.runs, Self::load),
             Part::Sizes => self.by_turns(self.args.long_runs, Self::sizes),
             Part::Members => self.by_turns(self.args.long_runs, Self::members),
@@ -115,7 +121,7 @@ impl Bench<'_> {
         self.results.add(&start, name, took.as_secs_f64() * 1e3);
 
         let (service, _) = played.start(contestant, Idle::Spin, None)?;
-        let mut log = played.join(service)?;
+        let mut log = played.join(service, Role::Follower)?;
         let mut medians = Vec::new();
         for sessions in SESSIONS {
             if contestant.is_other() && sessions > SESSIONS_OF_OTHERS {
@@ -152,6 +158,25 @@ impl Bench<'_> {
         Ok(nanos[nanos.len() / 2])
     }
 
+    fn echoes(&mut self, contestant: &Contestant, _run: usize) -> Result<()> {
+        let mut played = Played::new(self.java)?;
+        let (service, _) = played.start(contestant, Idle::Backoff, None)?;
+        let mut log = played.join(service, Role::Leader)?;
+        let mut echoes = log.hear_echoes()?;
+        log.open(SESSIONS[0])?;
+        log.echo(&mut echoes, self.args.warm_up * ECHOES, self.args.window)?;
+        let cost = log.echo(&mut echoes, self.args.messages * ECHOES, self.args.window)?;
+        log.stop()?;
+        let cpu = Figure::new(
+            "CPU of the service a message, 64 bytes, the consensus module played (µs)",
+            &[(JAVA, 0.9), ("Go", 0.35)],
+        );
+        self.results.add(&cpu, &contestant.name, cost.cpu);
+        let time = Figure::new("time a message, the consensus module played (µs)", &[]);
+        self.results.add(&time, &contestant.name, cost.time);
+        Ok(())
+    }
+
     fn load(&mut self, contestant: &Contestant, run: usize) -> Result<()> {
         let (name, args) = (contestant.name.as_str(), self.args);
         let mut live = Live::new(self.java, 1)?;
@@ -159,7 +184,7 @@ impl Bench<'_> {
         let load = |messages| Load { messages, length: 64, window: args.window, path: Path::Udp };
         live.load(load(args.warm_up))?;
         let cost = live.load(load(args.messages))?;
-        let cpu = Figure::new("CPU of the service a message, 64 bytes under load (µs)", &[(JAVA, 0.9), ("Go", 0.35)]);
+        let cpu = Figure::new("CPU of the service a message, 64 bytes under load (µs)", &[]);
         self.results.add(&cpu, name, cost.cpu);
         self.results.add(&Figure::new("time a message, the same (µs)", &[]), name, cost.time);
         if run == 1 {
@@ -175,6 +200,8 @@ impl Bench<'_> {
         // A consensus module does not outlive its service: all of it starts again, with the log.
         live.stop()?;
         live.start(contestant, Idle::Spin)?;
+        // Archive and consensus module start anew, and compile.
+        live.round_trips(args.rate, args.seconds.div_ceil(4), 64)?;
         let latencies = live.round_trips(args.rate, args.seconds, 64)?;
         live.stop()?;
         for (quantile, percent) in [(0.5, "50"), (0.99, "99"), (0.999, "99.9")] {
@@ -208,8 +235,7 @@ impl Bench<'_> {
         let load = |messages| Load { messages, length: 64, window: self.args.window, path: Path::Udp };
         live.load(load(self.args.warm_up / 2))?;
         let cost = live.load(load(self.args.messages / 4))?;
-        let figure =
-            Figure::new("CPU of the leader's service a message, three members (µs)", &[(JAVA, 0.9), ("Go", 0.35)]);
+        let figure = Figure::new("CPU of the leader's service a message, three members (µs)", &[]);
         self.results.add(&figure, &contestant.name, cost.cpu);
         self.results.add(&Figure::new("time a message, three members (µs)", &[]), &contestant.name, cost.time);
         live.stop()

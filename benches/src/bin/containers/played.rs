@@ -15,6 +15,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::contestant::{Contestant, Idle, Place};
 
+mod echoing;
+
 const CONTROL_CHANNEL: &str = "aeron:ipc?term-length=128k";
 /// Room for a batch that nobody has read yet: an IPC stream takes half a term.
 const LOG_CHANNEL: &str = "aeron:ipc?term-length=16m";
@@ -23,6 +25,11 @@ const TO_SERVICE_STREAM: i32 = 104;
 const FROM_SERVICE_STREAM: i32 = 105;
 const RECOVERY_STATE_TYPE_ID: i32 = 204;
 const LENGTH: usize = 64;
+/// Where sessions are answered.
+const RESPONSE_CHANNEL: &str = "aeron:ipc?term-length=16m";
+const RESPONSE_STREAM: i32 = 102;
+/// The member that the container belongs to.
+const MEMBER_ID: i32 = 0;
 /// Driver and archive of an idle machine answer at once, but not so on a busy one.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -108,19 +115,19 @@ impl<'a> Played<'a> {
         }
     }
 
-    /// Has a container that was just started join a log that has begun, as a follower.
-    pub fn join<'p>(&'p mut self, mut service: Process) -> Result<Log<'p, 'a>> {
+    /// Has a container that was just started join a log that has begun.
+    pub fn join<'p>(&'p mut self, mut service: Process, role: Role) -> Result<Log<'p, 'a>> {
         let publication = self.aeron.add_exclusive_publication(LOG_CHANNEL, LOG_STREAM)?;
         let channel = format!("aeron:ipc?session-id={}", publication.session_id());
         let mut request = Vec::new();
         JoinLog {
             log_position: 0,
             max_log_position: i64::MAX,
-            member_id: 0,
+            member_id: MEMBER_ID,
             log_session_id: publication.session_id(),
             log_stream_id: LOG_STREAM,
             is_startup: false,
-            role: Role::Follower,
+            role,
             is_standby: Some(false),
             log_channel: &channel,
         }
@@ -129,7 +136,7 @@ impl<'a> Played<'a> {
         self.ack(&mut service)?;
         let applied = until("a container that reads its log", || self.position_of(publication.session_id()))?;
         let mut log = Log { played: self, service, publication, applied, position: 0, sessions: 0, sent: 0 };
-        log.begin_term()?;
+        log.begin_term(if role == Role::Leader { MEMBER_ID } else { MEMBER_ID + 1 })?;
         Ok(log)
     }
 
@@ -159,13 +166,13 @@ pub struct Log<'p, 'a> {
 
 impl Log<'_, '_> {
     /// Without it Java's container knows no unit of time, and takes no snapshot.
-    fn begin_term(&mut self) -> Result<()> {
+    fn begin_term(&mut self, leader_member_id: i32) -> Result<()> {
         let event = NewLeadershipTermEvent {
             leadership_term_id: 0,
             log_position: frame(NewLeadershipTermEvent::ENCODED_LENGTH),
             timestamp: 1,
             term_base_log_position: 0,
-            leader_member_id: 1,
+            leader_member_id,
             log_session_id: self.publication.session_id(),
             time_unit: ClusterTimeUnit::Millis,
             app_version: Some(SemanticVersion::new(0, 0, 1)),
@@ -184,8 +191,8 @@ impl Log<'_, '_> {
                 correlation_id: self.sessions,
                 cluster_session_id: self.sessions,
                 timestamp: 1,
-                response_stream_id: 102,
-                response_channel: "aeron:ipc",
+                response_stream_id: RESPONSE_STREAM,
+                response_channel: RESPONSE_CHANNEL,
                 encoded_principal: &[],
             }
             .encode(&mut event);
@@ -198,14 +205,8 @@ impl Log<'_, '_> {
     /// Puts a batch of messages into the log, of all sessions in turn, and times how long the container takes for it. Returns
     /// nanoseconds a message.
     pub fn batch(&mut self, messages: u32) -> Result<f64> {
-        let mut message = [5; 32 + LENGTH];
         for _ in 0..messages {
-            self.sent += 1;
-            // In an order that is no order: a prime that divides no count of sessions here.
-            let cluster_session_id = 1 + self.sent * 7_919 % self.sessions;
-            let header = SessionMessageHeader { leadership_term_id: 0, cluster_session_id, timestamp: 2 };
-            message[..32].copy_from_slice(&header.encode());
-            self.append(&message)?;
+            self.send()?;
         }
         let begin = Instant::now();
         self.commit();
@@ -236,6 +237,17 @@ impl Log<'_, '_> {
     /// Stops the container.
     pub fn stop(mut self) -> Result<()> {
         self.service.stop().map(drop).context("a container that ends")
+    }
+
+    /// Puts a message of the next session into the log.
+    fn send(&mut self) -> Result<()> {
+        self.sent += 1;
+        // In an order that is no order: a prime that divides no count of sessions here.
+        let cluster_session_id = 1 + self.sent * 7_919 % self.sessions;
+        let header = SessionMessageHeader { leadership_term_id: 0, cluster_session_id, timestamp: 2 };
+        let mut message = [5; 32 + LENGTH];
+        message[..32].copy_from_slice(&header.encode());
+        self.append(&message)
     }
 
     fn append(&mut self, message: &[u8]) -> Result<()> {

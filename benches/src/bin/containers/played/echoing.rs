@@ -1,0 +1,48 @@
+//! A leader's container under load: the benchmark commits messages and takes their echoes.
+
+use std::time::{Duration, Instant};
+
+use aeron_cluster::aeron::Subscription;
+use aeron_cluster::testing::PATIENCE;
+use anyhow::{Result, ensure};
+
+use super::{Log, RESPONSE_CHANNEL, RESPONSE_STREAM};
+use crate::live::Cost;
+use crate::process;
+
+impl Log<'_, '_> {
+    /// Where the echoes of all sessions come. To be there before the sessions are: what is sent to nobody is lost.
+    pub fn hear_echoes(&self) -> Result<Subscription> {
+        Ok(self.played.aeron.add_subscription(RESPONSE_CHANNEL, RESPONSE_STREAM)?)
+    }
+
+    /// Has the container echo messages, at most `window` of them under way at a time. As soon as the container has read on, its
+    /// echoes are taken and as many messages committed, which is how a member feeds its service: some dozens at a time.
+    pub fn echo(&mut self, echoes: &mut Subscription, messages: u64, window: u64) -> Result<Cost> {
+        let before = process::cpu(self.service.id())?;
+        let begin = Instant::now();
+        let mut deadline = begin + PATIENCE;
+        let (mut sent, mut echoed, mut read) = (0, 0, 0);
+        while echoed < messages {
+            while sent < messages.min(echoed + window) {
+                self.send()?;
+                sent += 1;
+            }
+            self.commit();
+            // Polls of a stream that is being written would cost the container, whose caches they empty.
+            while self.applied.get() == read && read < self.position && Instant::now() < deadline {
+                std::hint::spin_loop();
+            }
+            read = self.applied.get();
+            if echoes.poll(window as usize, |_, _| echoed += 1)? > 0 {
+                deadline = Instant::now() + PATIENCE;
+            }
+            let name = self.service.name();
+            ensure!(Instant::now() < deadline, "{name} echoes no more: {echoed} of {sent} messages");
+        }
+        let took = begin.elapsed();
+        let used = process::cpu(self.service.id())? - before;
+        let micros = |time: Duration| time.as_secs_f64() * 1e6 / messages as f64;
+        Ok(Cost { cpu: micros(used), time: micros(took) })
+    }
+}
