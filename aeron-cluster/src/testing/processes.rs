@@ -205,10 +205,12 @@ impl Drop for Process {
     }
 }
 
-/// Whether a process or thread stands still, or is gone, by its directory in Linux' `/proc`: its state follows its name, in parentheses.
+/// Whether a process or thread that was told to stop stands still, or is gone, by its directory in Linux' `/proc`: its state follows its
+/// name, in parentheses. One that waits in the kernel (D) does no more once it is back; a shell does so for ever for a child that was stopped
+/// before it became another program.
 fn is_stopped(task: &Path) -> bool {
     fs::read_to_string(task.join("stat"))
-        .map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+        .map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 'D'])))
 }
 
 #[derive(Debug, Default)]
