@@ -25,7 +25,7 @@ pub enum ErrorKind {
     NotConnected,
     /// The operating system reported an error.
     Io,
-    /// A peer sent something that breaks the protocol.
+    /// A peer sent something that breaks the protocol, or a driver's file is damaged or of another version.
     Protocol,
     /// The archive refused a request or closed the connection.
     Archive,

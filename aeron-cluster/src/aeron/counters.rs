@@ -99,18 +99,14 @@ impl<'a> CountersReader<'a> {
 
     /// Calls `handler` for every counter in use, in the order of their ids.
     pub fn for_each<F: FnMut(&CounterView<'_>)>(&self, mut handler: F) {
-        self.any(|counter| {
+        self.find(|counter| {
             handler(counter);
             false
         });
     }
 
     /// The first counter in use, by id, that `matches`.
-    pub fn find(&self, matches: impl FnMut(&CounterView<'_>) -> bool) -> Option<i32> {
-        self.any(matches)
-    }
-
-    fn any(&self, mut matches: impl FnMut(&CounterView<'_>) -> bool) -> Option<i32> {
+    pub fn find(&self, mut matches: impl FnMut(&CounterView<'_>) -> bool) -> Option<i32> {
         self.in_use().find(|id| {
             let (Some(value), Some(type_id), Some(key)) = (self.value(*id), self.type_id(*id), self.key(*id)) else {
                 return false;
