@@ -17,6 +17,8 @@ const LEADER: i64 = 2;
 const CLOSED: i64 = 17;
 /// Latencies beyond this count as this.
 const LONGEST_LATENCY: Duration = Duration::from_secs(60);
+/// How often it is looked whether a member leads.
+const LOOK: Duration = Duration::from_millis(10);
 /// How long a message may take at most, on average, before a load is given up.
 const SLOWEST: Duration = Duration::from_micros(500);
 
@@ -87,15 +89,17 @@ impl<'a> Live<'a> {
                 self.leader = leader;
                 return Ok(begin.elapsed());
             }
-            // A long log takes its time.
-            let now_applied = self.cluster.service_position(0, 0).ok();
-            if now_applied != applied {
-                (applied, deadline) = (now_applied, Instant::now() + PATIENCE);
+            // A long log takes its time. Every look costs its readers some, so that there are few.
+            if Instant::now() >= deadline {
+                let now_applied = self.cluster.service_position(0, 0).ok();
+                if now_applied != applied {
+                    (applied, deadline) = (now_applied, Instant::now() + PATIENCE);
+                }
             }
             let is_running = self.services.iter_mut().all(Process::is_running);
             let words = || self.services.iter().flat_map(Process::lines).collect::<Vec<_>>().join("\n");
             ensure!(is_running && Instant::now() < deadline, "no leader with {}: {}", contestant.name, words());
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(LOOK);
         }
     }
 
@@ -104,7 +108,7 @@ impl<'a> Live<'a> {
         let Ok(Some(file)) = CncFile::open(&self.cluster.aeron_dir(member)) else { return false };
         let has =
             |type_id, value| file.find(type_id).is_ok_and(|found| found.is_some_and(|counter| counter.value == value));
-        has(type_id::NODE_ROLE, LEADER) && has(type_id::ELECTION_STATE, CLOSED)
+        has(type_id::ELECTION_STATE, CLOSED) && has(type_id::NODE_ROLE, LEADER)
     }
 
     /// The process of the leader's container.
