@@ -12,7 +12,7 @@ use aeron_cluster::service::{
 
 use crate::stage::{image, make_room, send};
 use crate::until::until;
-use crate::{Case, LENGTH, MESSAGES, Stage, native};
+use crate::{Case, LENGTH, Stage, native};
 
 const COMMIT_POSITION_TYPE_ID: i32 = 203;
 const RECOVERY_STATE_TYPE_ID: i32 = 204;
@@ -181,12 +181,17 @@ fn message(session: i64) -> Vec<u8> {
 struct Apply {
     container: Driven,
     events: Vec<Vec<u8>>,
+    /// How many events there have been.
+    applied: usize,
+    batch: usize,
 }
 
 impl Case for Apply {
     fn prepare(&mut self) {
-        for event in self.events.iter().cycle().take(MESSAGES as usize) {
-            self.container.append(event);
+        // On from where the last batch ended: so all sessions have their turn.
+        for _ in 0..self.batch {
+            self.container.append(&self.events[self.applied % self.events.len()]);
+            self.applied += 1;
         }
     }
 
@@ -201,7 +206,7 @@ fn apply(stage: &Rc<Stage>, sessions: i64, events: Vec<Vec<u8>>) -> Box<dyn Case
         container.append(&open(session, &stage.channel(), 1));
         container.apply();
     }
-    Box::new(Apply { container, events })
+    Box::new(Apply { container, events, applied: 0, batch: stage.messages() as usize })
 }
 
 /// One message of each session, in an order that is no order.

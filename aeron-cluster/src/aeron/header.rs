@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use aeron_sys as sys;
 
@@ -62,6 +63,8 @@ enum Source {
         flags: u8,
         /// So for the position, where the poll knows what it takes.
         position: Option<i64>,
+        /// The frame that follows in this term, which need not be there yet; null where none can.
+        next: *const sys::aeron_header_values_frame_t,
     },
     Values {
         values: HeaderValues,
@@ -73,10 +76,34 @@ impl Header<'_> {
     /// # Safety
     ///
     /// `raw` must be the header that the C client passed to a fragment handler, and the result must not outlive that
-    /// call. `flags` are those of its frame, and `position` is the one after it, if it is known.
+    /// call. `flags` are those of its frame, and `position` is the one after it, if it is known. `next` must be null or point to where the
+    /// next frame of the same term starts.
     #[inline]
-    pub(crate) unsafe fn from_raw(raw: *mut sys::aeron_header_t, flags: u8, position: Option<i64>) -> Self {
-        Header { source: Source::Native { raw, flags, position }, scope: PhantomData }
+    pub(crate) unsafe fn from_raw(
+        raw: *mut sys::aeron_header_t,
+        flags: u8,
+        position: Option<i64>,
+        next: *const sys::aeron_header_values_frame_t,
+    ) -> Self {
+        Header { source: Source::Native { raw, flags, position, next }, scope: PhantomData }
+    }
+
+    /// Eight bytes of the frame that follows this one, at `offset` of its payload, if it is there already and in the same term. It may be
+    /// one that will not be delivered: padding, or past a limit.
+    #[inline]
+    pub(crate) fn peek_next(&self, offset: usize) -> Option<[u8; 8]> {
+        let Source::Native { next, .. } = self.source else { return None };
+        if next.is_null() {
+            return None;
+        }
+        let enough = (DATA_HEADER_LENGTH + offset + 8) as i32;
+        // SAFETY: by the contract of `from_raw` there is room for a frame's header, whose length everybody accesses atomically. A frame
+        // that has one is complete, and nobody changes it as long as this image has not passed it.
+        unsafe {
+            let frame_length = AtomicI32::from_ptr((&raw const (*next).frame_length).cast_mut());
+            (frame_length.load(Ordering::Acquire) >= enough)
+                .then(|| next.cast::<u8>().add(DATA_HEADER_LENGTH + offset).cast::<[u8; 8]>().read())
+        }
     }
 
     /// A header made of values: of an assembled message, or in a test.
@@ -179,16 +206,27 @@ impl Header<'_> {
 /// What the terms of a stream are: with it the place of a frame in its term is a position.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
-    pub(super) initial_term_id: i32,
-    pub(super) position_bits_to_shift: u32,
+    initial_term_id: i32,
+    position_bits_to_shift: u32,
+    length: i32,
 }
 
 impl Terms {
-    /// The position after a frame of `frame_length` bytes at `term_offset` of a term (`aeron_header_position`).
+    pub(super) fn new(initial_term_id: i32, length: usize) -> Self {
+        Terms { initial_term_id, position_bits_to_shift: length.trailing_zeros(), length: length as i32 }
+    }
+
+    /// The position of the frame's end at `offset` of a term (`aeron_header_position`).
     #[inline]
-    pub(super) fn position_after(self, term_id: i32, term_offset: i32, frame_length: i32) -> i64 {
+    pub(super) fn position(self, term_id: i32, offset: i32) -> i64 {
         let terms = i64::from(term_id.wrapping_sub(self.initial_term_id));
-        terms.wrapping_shl(self.position_bits_to_shift) + i64::from(next_term_offset(term_offset, frame_length))
+        terms.wrapping_shl(self.position_bits_to_shift) + i64::from(offset)
+    }
+
+    /// Whether a term goes on at `offset`.
+    #[inline]
+    pub(super) fn go_on_at(self, offset: i32) -> bool {
+        offset < self.length
     }
 }
 

@@ -249,8 +249,8 @@ impl Image {
     /// `raw` must have been retained for the result and be an image of `subscription`.
     pub(super) unsafe fn from_raw(raw: NonNull<sys::aeron_image_t>, subscription: Subscription) -> Self {
         let retained = Retained(RawImage(raw));
-        let sys::aeron_image_constants_t { initial_term_id, position_bits_to_shift, .. } = retained.0.constants();
-        let terms = Terms { initial_term_id, position_bits_to_shift: position_bits_to_shift as u32 };
+        let sys::aeron_image_constants_t { initial_term_id, term_buffer_length, .. } = retained.0.constants();
+        let terms = Terms::new(initial_term_id, term_buffer_length);
         Image { retained, subscription, terms }
     }
 

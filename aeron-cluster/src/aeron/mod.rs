@@ -89,7 +89,7 @@ pub use trampoline::Action;
 pub(crate) use trampoline::{Slot, controlled_message};
 pub use version::{commit, version};
 
-pub(crate) use fragment_assembler::{CompleteMessage, MessageBuilder};
+pub(crate) use fragment_assembler::MessageBuilder;
 
 /// The length of the header in front of every frame of a log buffer, in bytes (`DataHeaderFlyweight.HEADER_LENGTH`).
 pub const DATA_HEADER_LENGTH: usize = 32;

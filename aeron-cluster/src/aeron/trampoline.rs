@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use aeron_sys as sys;
 
-use super::DATA_HEADER_LENGTH;
-use super::header::{Header, Terms};
+use super::header::{Header, Terms, next_term_offset};
+use super::{DATA_HEADER_LENGTH, FRAME_ALIGNMENT};
 
 /// What to do after a fragment (`ControlledFragmentHandler.Action`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +81,17 @@ where
     // SAFETY: as in `call`.
     let terms = unsafe { &*clientd.cast::<Slot<'_, F>>() }.terms;
     let frame_length = (DATA_HEADER_LENGTH + length) as i32;
-    let position = terms.map(|terms| terms.position_after(term_id, term_offset, frame_length));
+    let mut next = std::ptr::null();
+    let position = terms.map(|terms| {
+        let end = next_term_offset(term_offset, frame_length);
+        if terms.go_on_at(end) {
+            // SAFETY: the term goes on behind the frame, which ends where the next begins.
+            next = unsafe { buffer.add(length.next_multiple_of(FRAME_ALIGNMENT)) }.cast();
+        }
+        terms.position(term_id, end)
+    });
     // SAFETY: by this function's contract, and the values are the frame's.
-    unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, position)) }
+    unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, position, next)) }
 }
 
 /// The trampoline of controlled polls of a subscription. Where one image's poll was aborted C goes on with the next image.
@@ -134,7 +142,7 @@ where
         values.assume_init().frame.flags
     };
     // SAFETY: by this function's contract, and the flags are the header's.
-    unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, None)) }
+    unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, None, std::ptr::null())) }
 }
 
 /// Whether the closure of this poll is not to be called again.
@@ -172,5 +180,60 @@ where
             slot.panic = Some(payload);
             Action::Abort as u32
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERM_LENGTH: usize = 192;
+
+    /// A term: the frames of a log, at multiples of their alignment.
+    #[repr(align(32))]
+    struct Term([u8; TERM_LENGTH]);
+
+    impl Term {
+        /// Puts a frame there, whose payload is its offset again and again.
+        fn put(&mut self, offset: usize, frame_length: i32) {
+            self.0[offset..offset + 4].copy_from_slice(&frame_length.to_le_bytes());
+            self.0[offset + 8..offset + 12].copy_from_slice(&(offset as i32).to_le_bytes());
+            self.0[offset + DATA_HEADER_LENGTH..offset + 64].fill(offset as u8);
+        }
+
+        /// What a closure that is given the frame at `offset` sees of the next one.
+        fn seen_from(&self, offset: usize, frame_length: usize) -> (i64, Option<[u8; 8]>) {
+            let mut seen = None;
+            let mut closure = |_: &[u8], header: &Header<'_>| {
+                seen = Some((header.position(), header.peek_next(16)));
+                Action::Continue
+            };
+            let payload = &self.0[offset + DATA_HEADER_LENGTH..offset + frame_length];
+            call_image(&mut closure, payload);
+            seen.expect("a call")
+        }
+    }
+
+    fn call_image<F: FnMut(&[u8], &Header<'_>) -> Action>(closure: &mut F, payload: &[u8]) {
+        let mut slot = Slot::of_image(closure, Terms::new(0, TERM_LENGTH));
+        // SAFETY: the payload lies behind a frame's header in a term of this length; no C header is looked at.
+        let action =
+            unsafe { controlled_fragment::<F>(slot.clientd(), payload.as_ptr(), payload.len(), std::ptr::null_mut()) };
+        assert_eq!(action, Action::Continue as u32);
+        slot.finish();
+    }
+
+    #[test]
+    fn a_frame_shows_of_the_next_what_is_there_and_within_the_term() {
+        let mut term = Term([0; TERM_LENGTH]);
+        term.put(0, 60);
+        assert_eq!(term.seen_from(0, 60), (64, None), "nothing follows yet");
+        for (frame_length, seen) in [(-64, None), (32, None), (55, None), (56, Some([64; 8])), (64, Some([64; 8]))] {
+            term.put(64, frame_length);
+            assert_eq!(term.seen_from(0, 60), (64, seen), "{frame_length}");
+        }
+        term.put(128, 64);
+        assert_eq!(term.seen_from(64, 64), (128, Some([128; 8])));
+        assert_eq!(term.seen_from(128, 64), (192, None), "the next frame is in another term");
     }
 }

@@ -126,6 +126,9 @@ struct UsualSessionMessage {
 }
 
 impl SessionMessageHeader {
+    /// Where the session's id is in the message, in bytes.
+    pub(crate) const SESSION_ID_OFFSET: usize = std::mem::offset_of!(UsualSessionMessage, cluster_session_id);
+
     /// The header of a session message and the application's bytes; `None` for what must be looked at closer: any other message, and one
     /// of a sender with more or fewer fields.
     #[inline]

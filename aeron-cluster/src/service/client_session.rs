@@ -17,15 +17,20 @@ use crate::error::{Error, ErrorKind, Result};
 /// service need not know its role.
 pub struct ClientSession {
     id: i64,
-    response_stream_id: i32,
-    response_channel: String,
-    encoded_principal: Vec<u8>,
+    state: Rc<State>,
+    egress: Rc<Egress>,
     limits: SendLimits,
     is_closing: Cell<bool>,
     /// Until the log brings its end.
     is_open: bool,
-    egress: Rc<Egress>,
-    state: Rc<State>,
+    response_stream_id: i32,
+    client: Box<Client>,
+}
+
+/// What a session has besides that no message needs: so the rest is in one cache line (see [`SessionTable`](super::session_table::SessionTable)).
+struct Client {
+    response_channel: String,
+    encoded_principal: Vec<u8>,
 }
 
 impl ClientSession {
@@ -42,8 +47,10 @@ impl ClientSession {
         ClientSession {
             id,
             response_stream_id,
-            response_channel: response_channel.to_owned(),
-            encoded_principal: encoded_principal.to_vec(),
+            client: Box::new(Client {
+                response_channel: response_channel.to_owned(),
+                encoded_principal: encoded_principal.to_vec(),
+            }),
             limits: SendLimits::new(response_channel, &state.settings),
             is_closing: Cell::new(false),
             is_open: true,
@@ -64,12 +71,12 @@ impl ClientSession {
 
     /// The channel on which the client listens.
     pub fn response_channel(&self) -> &str {
-        &self.response_channel
+        &self.client.response_channel
     }
 
     /// Who the client is, as the authenticator of the consensus module encoded it; may be empty.
     pub fn encoded_principal(&self) -> &[u8] {
-        &self.encoded_principal
+        &self.client.encoded_principal
     }
 
     /// Whether the service asked for the session's end and the log has not brought it yet. A member forgets it when it starts or becomes
@@ -191,7 +198,7 @@ impl ClientSession {
 
     /// Starts to connect to the client. A failure is recorded; sends then answer `NotConnected`.
     pub(super) fn connect(&self) {
-        self.state.connect_egress(&self.egress, &self.response_channel, self.response_stream_id);
+        self.state.connect_egress(&self.egress, &self.client.response_channel, self.response_stream_id);
     }
 
     /// Closes the publication to the client, or gives up adding it.
@@ -216,7 +223,7 @@ impl std::fmt::Debug for ClientSession {
         f.debug_struct("ClientSession")
             .field("id", &self.id)
             .field("response_stream_id", &self.response_stream_id)
-            .field("response_channel", &self.response_channel)
+            .field("response_channel", &self.client.response_channel)
             .field("is_closing", &self.is_closing.get())
             .finish()
     }

@@ -79,6 +79,9 @@ impl<S: ClusteredService> Core<S> {
         if session_header.cluster_session_id < 0 {
             self.cluster.state.check_own_message(*session_header, payload)?;
         }
+        if let Some(id) = header.peek_next(SessionMessageHeader::SESSION_ID_OFFSET).map(i64::from_le_bytes) {
+            self.cluster.sessions.expect(id);
+        }
         self.call("on_session_message", |service, cluster| {
             let session = cluster.sessions.get(session_header.cluster_session_id);
             service.on_session_message(cluster, session, timestamp, payload, header);

@@ -1,6 +1,6 @@
 //! The log as the service reads it: fragments in, messages out, never past the commit position.
 
-use crate::aeron::{Action, CompleteMessage, FrameFlags, Header, Image, MessageBuilder};
+use crate::aeron::{Action, FrameFlags, Header, Image, MessageBuilder};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads the log up to the commit position. Mirrors `io.aeron.cluster.service.BoundedLogAdapter`.
@@ -61,40 +61,37 @@ impl LogAdapter {
         let Some(image) = image else { return Ok(0) };
         let mut gap_before = None;
         let fragments = image.bounded_controlled_poll(limit, *fragment_limit, |fragment, header| {
-            let mut whole = None;
-            if !header.flags().contains(FrameFlags::UNFRAGMENTED) {
-                match take_part(builder, fragment, header, &mut gap_before) {
-                    Ok(complete) => whole = Some(complete),
-                    Err(action) => return action,
-                }
+            if header.flags().contains(FrameFlags::UNFRAGMENTED) {
+                return on_message(fragment, header);
             }
-            // One call for messages of both kinds, so that it is inlined here.
-            let (message, header) =
-                whole.as_ref().map_or((fragment, header), |whole| (whole.message(), whole.header()));
-            let action = on_message(message, header);
-            if let Some(whole) = whole {
-                whole.settle(action);
-            }
-            action
+            take_part(builder, fragment, header, &mut gap_before, &mut on_message)
         })?;
         gap_before.map_or(Ok(fragments), |position| Err(gap(position)))
     }
 }
 
-/// Takes a fragment of a fragmented message. Returns the message that it completes, or how to go on.
+/// Takes a fragment of a fragmented message, and gives the message that it completes to `on_message`. Not inlined, so that the call for
+/// all other messages is.
 #[inline(never)]
-fn take_part<'b>(
-    builder: &'b mut MessageBuilder,
+fn take_part<F>(
+    builder: &mut MessageBuilder,
     fragment: &[u8],
     header: &Header<'_>,
     gap_before: &mut Option<i64>,
-) -> std::result::Result<CompleteMessage<'b>, Action> {
+    on_message: &mut F,
+) -> Action
+where
+    F: FnMut(&[u8], &Header<'_>) -> Action,
+{
     let values = header.values();
     if builder.has_gap_before(&values) {
         *gap_before = Some(values.position);
-        return Err(Action::Break);
+        return Action::Break;
     }
-    builder.add(fragment, header, values).ok_or(Action::Continue)
+    let Some(whole) = builder.add(fragment, header, values) else { return Action::Continue };
+    let action = on_message(whole.message(), whole.header());
+    whole.settle(action);
+    action
 }
 
 #[cold]
