@@ -54,6 +54,14 @@ pub struct Cost {
     pub time: f64,
 }
 
+/// What round trips took.
+pub struct RoundTrips {
+    /// The first of a session.
+    pub first: Duration,
+    /// All others, in nanoseconds.
+    pub latencies: Histogram<u64>,
+}
+
 impl<'a> Live<'a> {
     /// Starts all but the services. Streams have room for messages of 64 KiB, and for a log of gigabytes.
     pub fn new(java: &'a Java, members: usize) -> Result<Self> {
@@ -152,11 +160,11 @@ impl<'a> Live<'a> {
 
     /// Sends at a fixed rate, and times every echo from when its message was due: a stall counts for all that it delays. Off the last
     /// core, which is the container's.
-    pub fn round_trips(&self, rate: u64, seconds: u64, length: usize) -> Result<Histogram<u64>> {
+    pub fn round_trips(&self, rate: u64, seconds: u64, length: usize) -> Result<RoundTrips> {
         cores::without_last(|| self.time_round_trips(rate, seconds, length))
     }
 
-    fn time_round_trips(&self, rate: u64, seconds: u64, length: usize) -> Result<Histogram<u64>> {
+    fn time_round_trips(&self, rate: u64, seconds: u64, length: usize) -> Result<RoundTrips> {
         let mut context = Context::new().aeron_dir(self.cluster.aeron_dir(self.leader)).ingress_channel("aeron:udp");
         context = context.ingress_endpoints(self.cluster.ingress_endpoints());
         context = context.egress_channel(self.cluster.egress_channel());
@@ -165,6 +173,7 @@ impl<'a> Live<'a> {
         let interval = 1_000_000_000 / rate;
         let mut message = vec![0; length.max(8)];
         let mut latencies = Histogram::new_with_max(LONGEST_LATENCY.as_nanos() as u64, 3)?;
+        let first = first_echo(&mut client, &message)?;
         let begin = Instant::now();
         let (mut sent, mut echoed) = (0, 0);
         let mut last_echo = begin;
@@ -193,6 +202,19 @@ impl<'a> Live<'a> {
             }
             ensure!(last_echo.elapsed() < PATIENCE, "no echo: {echoed} of {sent} came");
         }
-        Ok(latencies)
+        Ok(RoundTrips { first, latencies })
     }
+}
+
+/// How long the echo of a session's first message takes, for which the container adds a publication.
+fn first_echo(client: &mut AeronCluster, message: &[u8]) -> Result<Duration> {
+    let begin = Instant::now();
+    let (mut is_sent, mut is_echoed) = (false, false);
+    while !is_echoed {
+        is_sent = is_sent || client.offer(message).is_ok();
+        client.poll_egress(&mut on_message(|_, _, _, _| is_echoed = true))?;
+        ensure!(begin.elapsed() < PATIENCE, "no echo of the first message, which was sent: {is_sent}");
+        std::thread::yield_now();
+    }
+    Ok(begin.elapsed())
 }

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use hdrhistogram::Histogram;
 
 use crate::contestant::{C, Contestant, Idle, JAVA, RUST};
-use crate::live::{Live, Load, Path};
+use crate::live::{Live, Load, Path, RoundTrips};
 use crate::played::{Log, Played};
 use crate::results::{Figure, ITSELF, Results};
 use crate::{Args, allocations, instructions, process};
@@ -202,8 +202,10 @@ impl Bench<'_> {
         live.start(contestant, Idle::Spin)?;
         // Archive and consensus module start anew, and compile.
         live.round_trips(args.rate, args.seconds.div_ceil(4), 64)?;
-        let latencies = live.round_trips(args.rate, args.seconds, 64)?;
+        let RoundTrips { first, latencies } = live.round_trips(args.rate, args.seconds, 64)?;
         live.stop()?;
+        let first_echo = Figure::new("first echo of a session (ms)", &[]);
+        self.results.add(&first_echo, name, first.as_secs_f64() * 1e3);
         for (quantile, percent) in [(0.5, "50"), (0.99, "99"), (0.999, "99.9")] {
             let figure = Figure::new(
                 format!("round trip p{percent} at {} messages/s, spinning (µs)", args.rate),
