@@ -11,11 +11,17 @@ use super::hooks::TerminationHooks;
 use super::mark_file::{self, ClusterMarkFile};
 use super::settings::Settings;
 use super::trackers::DurationTracker;
-use crate::aeron::{self, Aeron, IdleStrategy};
+use crate::aeron::{self, Aeron, ConductorIdleStrategy, IdleStrategy};
 use crate::error::{Error, Result};
 
 /// How long an owner of the mark file that died without a word counts as alive.
 const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the conductor of the container's own client sleeps: the start, and the first answer to each client, wait for it several times.
+/// In Java the thread that adds something works the conductor meanwhile, and looks about once a millisecond too.
+const CONDUCTOR_SLEEP: Duration = Duration::from_millis(1);
+/// Where an operator says it (`aeron_context.c`).
+const CONDUCTOR_SLEEP_VARIABLE: &str = "AERON_CLIENT_IDLE_SLEEP_DURATION";
 
 /// A concluded context: everything is open and claimed.
 pub(super) struct Concluded {
@@ -129,6 +135,9 @@ impl Context {
         });
         if let Some(dir) = &self.settings.aeron_dir {
             context = context.dir(dir);
+        }
+        if std::env::var_os(CONDUCTOR_SLEEP_VARIABLE).is_none() {
+            context = context.conductor_idle_strategy(ConductorIdleStrategy::Sleeping(CONDUCTOR_SLEEP));
         }
         Aeron::connect(context)
     }
