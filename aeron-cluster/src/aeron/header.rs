@@ -2,10 +2,10 @@
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use aeron_sys as sys;
 
+use super::look_ahead::{LookAhead, Rest};
 use super::{DATA_HEADER_LENGTH, FRAME_ALIGNMENT};
 
 /// The flags of a data frame (`FrameDescriptor`).
@@ -63,8 +63,7 @@ enum Source {
         flags: u8,
         /// So for the position, where the poll knows what it takes.
         position: Option<i64>,
-        /// The frame that follows in this term, which need not be there yet; null where none can.
-        next: *const sys::aeron_header_values_frame_t,
+        rest: Rest,
     },
     Values {
         values: HeaderValues,
@@ -76,33 +75,20 @@ impl Header<'_> {
     /// # Safety
     ///
     /// `raw` must be the header that the C client passed to a fragment handler, and the result must not outlive that
-    /// call. `flags` are those of its frame, and `position` is the one after it, if it is known. `next` must be null or point to where the
-    /// next frame of the same term starts.
+    /// call. `flags` are those of its frame, and `position` is the one after it, if it is known. `rest` must be what it says.
     #[inline]
-    pub(crate) unsafe fn from_raw(
-        raw: *mut sys::aeron_header_t,
-        flags: u8,
-        position: Option<i64>,
-        next: *const sys::aeron_header_values_frame_t,
-    ) -> Self {
-        Header { source: Source::Native { raw, flags, position, next }, scope: PhantomData }
+    pub(super) unsafe fn from_raw(raw: *mut sys::aeron_header_t, flags: u8, position: Option<i64>, rest: Rest) -> Self {
+        Header { source: Source::Native { raw, flags, position, rest }, scope: PhantomData }
     }
 
-    /// Eight bytes of the frame that follows this one, at `offset` of its payload, if it is there already and in the same term. It may be
-    /// one that will not be delivered: padding, or past a limit.
+    /// Has `look` see the eight bytes at `offset` of the payloads of frames that come soon, each once. They are there already and in the same
+    /// term, but need not be delivered: one may be padding, or past a limit.
     #[inline]
-    pub(crate) fn peek_next(&self, offset: usize) -> Option<[u8; 8]> {
-        let Source::Native { next, .. } = self.source else { return None };
-        if next.is_null() {
-            return None;
-        }
-        let enough = (DATA_HEADER_LENGTH + offset + 8) as i32;
-        // SAFETY: by the contract of `from_raw` there is room for a frame's header, whose length everybody accesses atomically. A frame
-        // that has one is complete, and nobody changes it as long as this image has not passed it.
-        unsafe {
-            let frame_length = AtomicI32::from_ptr((&raw const (*next).frame_length).cast_mut());
-            (frame_length.load(Ordering::Acquire) >= enough)
-                .then(|| next.cast::<u8>().add(DATA_HEADER_LENGTH + offset).cast::<[u8; 8]>().read())
+    pub(crate) fn look_ahead(&self, ahead: &mut LookAhead, offset: usize, look: impl FnMut([u8; 8])) {
+        if let Source::Native { position: Some(position), rest, .. } = self.source
+            && !ahead.is_far_from(position)
+        {
+            ahead.go_on(position, rest, offset, look);
         }
     }
 
@@ -223,10 +209,10 @@ impl Terms {
         terms.wrapping_shl(self.position_bits_to_shift) + i64::from(offset)
     }
 
-    /// Whether a term goes on at `offset`.
+    /// What of a term is left at `offset`, where `start` is.
     #[inline]
-    pub(super) fn go_on_at(self, offset: i32) -> bool {
-        offset < self.length
+    pub(super) fn rest(self, start: *const u8, offset: i32) -> Rest {
+        Rest::new(start, self.length - offset)
     }
 }
 

@@ -33,6 +33,7 @@ mod idle;
 mod image;
 mod image_handlers;
 mod invoker;
+mod look_ahead;
 #[cfg(doctest)]
 mod misuse;
 mod native_error;
@@ -75,6 +76,7 @@ pub use idle::{
 pub(crate) use image::poll_native_image;
 pub use image::{Image, ImageRef};
 pub use image_handlers::{ImageHandlers, ImageView};
+pub(crate) use look_ahead::LookAhead;
 #[cfg(feature = "driver")]
 pub(crate) use native_error::check;
 pub(crate) use native_error::{LAST_REGISTRATION_CODE, kind_of, last_error};

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use aeron_sys as sys;
 
 use super::header::{Header, Terms, next_term_offset};
+use super::look_ahead::Rest;
 use super::{DATA_HEADER_LENGTH, FRAME_ALIGNMENT};
 
 /// What to do after a fragment (`ControlledFragmentHandler.Action`).
@@ -81,17 +82,14 @@ where
     // SAFETY: as in `call`.
     let terms = unsafe { &*clientd.cast::<Slot<'_, F>>() }.terms;
     let frame_length = (DATA_HEADER_LENGTH + length) as i32;
-    let mut next = std::ptr::null();
+    let mut rest = Rest::NONE;
     let position = terms.map(|terms| {
         let end = next_term_offset(term_offset, frame_length);
-        if terms.go_on_at(end) {
-            // SAFETY: the term goes on behind the frame, which ends where the next begins.
-            next = unsafe { buffer.add(length.next_multiple_of(FRAME_ALIGNMENT)) }.cast();
-        }
+        rest = terms.rest(buffer.wrapping_add(length.next_multiple_of(FRAME_ALIGNMENT)), end);
         terms.position(term_id, end)
     });
     // SAFETY: by this function's contract, and the values are the frame's.
-    unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, position, next)) }
+    unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, position, rest)) }
 }
 
 /// The trampoline of controlled polls of a subscription. Where one image's poll was aborted C goes on with the next image.
@@ -142,7 +140,7 @@ where
         values.assume_init().frame.flags
     };
     // SAFETY: by this function's contract, and the flags are the header's.
-    unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, None, std::ptr::null())) }
+    unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, None, Rest::NONE)) }
 }
 
 /// Whether the closure of this poll is not to be called again.
@@ -186,6 +184,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aeron::LookAhead;
 
     const TERM_LENGTH: usize = 192;
 
@@ -201,16 +200,17 @@ mod tests {
             self.0[offset + DATA_HEADER_LENGTH..offset + 64].fill(offset as u8);
         }
 
-        /// What a closure that is given the frame at `offset` sees of the next one.
-        fn seen_from(&self, offset: usize, frame_length: usize) -> (i64, Option<[u8; 8]>) {
-            let mut seen = None;
+        /// What a closure that is given the frame at `offset` sees of the next ones.
+        fn seen_from(&self, offset: usize, frame_length: usize, ahead: &mut LookAhead) -> (i64, Vec<u8>) {
+            let (mut position, mut seen) = (None, Vec::new());
             let mut closure = |_: &[u8], header: &Header<'_>| {
-                seen = Some((header.position(), header.peek_next(16)));
+                position = Some(header.position());
+                header.look_ahead(ahead, 16, |bytes| seen.push(bytes[0]));
                 Action::Continue
             };
             let payload = &self.0[offset + DATA_HEADER_LENGTH..offset + frame_length];
             call_image(&mut closure, payload);
-            seen.expect("a call")
+            (position.expect("a call"), seen)
         }
     }
 
@@ -224,16 +224,21 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_shows_of_the_next_what_is_there_and_within_the_term() {
+    fn frames_are_seen_once_when_they_are_there_and_within_the_term() {
         let mut term = Term([0; TERM_LENGTH]);
+        let mut ahead = LookAhead::default();
         term.put(0, 60);
-        assert_eq!(term.seen_from(0, 60), (64, None), "nothing follows yet");
-        for (frame_length, seen) in [(-64, None), (32, None), (55, None), (56, Some([64; 8])), (64, Some([64; 8]))] {
+        assert_eq!(term.seen_from(0, 60, &mut ahead), (64, vec![]), "nothing follows yet");
+        for frame_length in [-64, 32, 55] {
             term.put(64, frame_length);
-            assert_eq!(term.seen_from(0, 60), (64, seen), "{frame_length}");
+            assert_eq!(term.seen_from(0, 60, &mut ahead), (64, vec![]), "{frame_length}");
         }
+        term.put(64, 56);
+        assert_eq!(term.seen_from(0, 60, &mut ahead), (64, vec![64]));
+        assert_eq!(term.seen_from(0, 60, &mut ahead), (64, vec![]), "it was seen");
         term.put(128, 64);
-        assert_eq!(term.seen_from(64, 64), (128, Some([128; 8])));
-        assert_eq!(term.seen_from(128, 64), (192, None), "the next frame is in another term");
+        assert_eq!(term.seen_from(0, 60, &mut LookAhead::default()), (64, vec![64, 128]));
+        assert_eq!(term.seen_from(64, 64, &mut ahead), (128, vec![128]));
+        assert_eq!(term.seen_from(128, 64, &mut ahead), (192, vec![]), "the next frame is in another term");
     }
 }

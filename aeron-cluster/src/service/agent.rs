@@ -213,7 +213,7 @@ impl<S: ClusteredService> Agent<S> {
         let limit = self.state().commit_position();
         let Agent { log, core, .. } = self;
         let mut stop = None;
-        let polled = log.poll(limit, |message, header| match core.on_log_message(message, header) {
+        let polled = log.poll(limit, |message, header, ahead| match core.on_log_message(message, header, ahead) {
             Ok(()) => Action::Continue,
             Err(fault) => {
                 stop = core.settle(fault);

@@ -9,7 +9,7 @@ use super::snapshot_loader::protocol_error;
 use super::stop::{Fault, Outcome, Stop, panic_text, without_panic};
 use super::trackers::{DurationTracker, saturating_nanos};
 use super::{ClientSession, Cluster, ClusteredService, FailurePolicy, NewLeadershipTermEvent, Role};
-use crate::aeron::{Header, NULL_VALUE};
+use crate::aeron::{Header, LookAhead, NULL_VALUE};
 use crate::codec::{
     ActionFlags, ClusterAction, ClusterActionRequest, LogEvent, NewLeadershipTermEvent as TermEvent, SemanticVersion,
     SessionCloseEvent, SessionMessageHeader, SessionOpenEvent, TimerEvent,
@@ -43,9 +43,17 @@ impl<S: ClusteredService> Core<S> {
 
     /// Applies one message of the log. Mirrors the `on…` methods of `ClusteredServiceAgent`.
     #[inline]
-    pub(super) fn on_log_message(&mut self, message: &[u8], header: &Header<'_>) -> Outcome<()> {
+    pub(super) fn on_log_message(&mut self, message: &[u8], header: &Header<'_>, ahead: &mut LookAhead) -> Outcome<()> {
         match SessionMessageHeader::split(message) {
-            Some((session_header, payload)) => self.on_session_message(&session_header, payload, header),
+            Some((session_header, payload)) => {
+                let sessions = &self.cluster.sessions;
+                if sessions.are_many() {
+                    // What the messages after it need is fetched meanwhile.
+                    let expect = |id| sessions.expect(i64::from_le_bytes(id));
+                    header.look_ahead(ahead, SessionMessageHeader::SESSION_ID_OFFSET, expect);
+                }
+                self.on_session_message(&session_header, payload, header)
+            }
             None => self.on_log_event(message, header),
         }
     }
@@ -78,9 +86,6 @@ impl<S: ClusteredService> Core<S> {
         self.advance(header.position(), timestamp);
         if session_header.cluster_session_id < 0 {
             self.cluster.state.check_own_message(*session_header, payload)?;
-        }
-        if let Some(id) = header.peek_next(SessionMessageHeader::SESSION_ID_OFFSET).map(i64::from_le_bytes) {
-            self.cluster.sessions.expect(id);
         }
         self.call("on_session_message", |service, cluster| {
             let session = cluster.sessions.get(session_header.cluster_session_id);

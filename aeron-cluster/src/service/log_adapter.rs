@@ -1,6 +1,6 @@
 //! The log as the service reads it: fragments in, messages out, never past the commit position.
 
-use crate::aeron::{Action, FrameFlags, Header, Image, MessageBuilder};
+use crate::aeron::{Action, FrameFlags, Header, Image, LookAhead, MessageBuilder};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads the log up to the commit position. Mirrors `io.aeron.cluster.service.BoundedLogAdapter`.
@@ -8,18 +8,26 @@ pub(super) struct LogAdapter {
     image: Option<Image>,
     // Kept from one log to the next: a commit position may stand within a message, and with it the change of logs.
     builder: MessageBuilder,
+    ahead: LookAhead,
     max_log_position: i64,
     fragment_limit: usize,
 }
 
 impl LogAdapter {
     pub(super) fn new(fragment_limit: usize) -> Self {
-        LogAdapter { image: None, builder: MessageBuilder::default(), max_log_position: 0, fragment_limit }
+        LogAdapter {
+            image: None,
+            builder: MessageBuilder::default(),
+            ahead: LookAhead::default(),
+            max_log_position: 0,
+            fragment_limit,
+        }
     }
 
     /// Reads `image` from now on, up to `max_log_position`.
     pub(super) fn join(&mut self, image: Image, max_log_position: i64) {
         self.image = Some(image);
+        self.ahead = LookAhead::default();
         self.max_log_position = max_log_position;
     }
 
@@ -47,7 +55,7 @@ impl LogAdapter {
 
     /// Reads a batch of messages up to `limit`, the commit position. Returns the fragments taken.
     ///
-    /// `on_message` says how to go on: [`Action::Abort`] leaves the message in the log, [`Action::Break`] ends the batch.
+    /// `on_message` may look ahead, and says how to go on: [`Action::Abort`] leaves the message in the log, [`Action::Break`] ends the batch.
     ///
     /// # Errors
     ///
@@ -55,15 +63,16 @@ impl LogAdapter {
     #[inline]
     pub(super) fn poll<F>(&mut self, limit: i64, mut on_message: F) -> Result<usize>
     where
-        F: FnMut(&[u8], &Header<'_>) -> Action,
+        F: FnMut(&[u8], &Header<'_>, &mut LookAhead) -> Action,
     {
-        let LogAdapter { image, builder, fragment_limit, .. } = self;
+        let LogAdapter { image, builder, ahead, fragment_limit, .. } = self;
         let Some(image) = image else { return Ok(0) };
         let mut gap_before = None;
         let fragments = image.bounded_controlled_poll(limit, *fragment_limit, |fragment, header| {
             if header.flags().contains(FrameFlags::UNFRAGMENTED) {
-                return on_message(fragment, header);
+                return on_message(fragment, header, ahead);
             }
+            let mut on_message = |message: &[u8], header: &Header<'_>| on_message(message, header, ahead);
             take_part(builder, fragment, header, &mut gap_before, &mut on_message)
         })?;
         gap_before.map_or(Ok(fragments), |position| Err(gap(position)))

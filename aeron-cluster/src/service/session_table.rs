@@ -39,6 +39,11 @@ impl<T> SessionTable<T> {
     }
 
     #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    #[inline]
     pub(super) fn get(&self, id: i64) -> Option<&T> {
         match &self.places[self.home(id)] {
             Place { id: found, value: Some(value) } if *found == id => Some(value),

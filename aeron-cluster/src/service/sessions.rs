@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use super::ClientSession;
 use super::session_table::SessionTable;
 
+/// A fourth of the least that processors have: 32 KiB.
+const MANY: usize = 128;
+
 /// The open sessions. Their order is the same on all members, and so are the snapshots that list them.
 #[derive(Default)]
 pub(super) struct Sessions {
@@ -16,6 +19,12 @@ impl Sessions {
     #[inline]
     pub(super) fn get(&self, id: i64) -> Option<&ClientSession> {
         self.by_id.get(id)
+    }
+
+    /// Whether there are more than the nearest cache has room for, beside what else it is for.
+    #[inline]
+    pub(super) fn are_many(&self) -> bool {
+        self.by_id.len() > MANY
     }
 
     /// Says that a message of this session is likely to come soon.
