@@ -167,6 +167,7 @@ impl<S: ClusteredService> Agent<S> {
         if self.log.is_joined() {
             work_count += self.poll_log()?;
         }
+        self.state().forget_waiting();
         let worked = self.core.background_work(now_ns);
         Ok(work_count + self.settled(worked)?)
     }

@@ -234,7 +234,8 @@ impl Cluster {
     /// Passes some time within a callback that waits, as the container's idle strategy says, and keeps up what must go on
     /// meanwhile: the mark file, the watch over driver and consensus module, and the publications being added.
     ///
-    /// `work_count` is what the caller got done since the last call: 0 to wait.
+    /// `work_count` is what the caller got done since the last call: 0 to wait. The strategy begins anew in each callback, and where
+    /// `work_count` is not 0.
     ///
     /// # Errors
     ///

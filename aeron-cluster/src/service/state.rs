@@ -59,6 +59,8 @@ pub(super) struct State {
     next_ack_id: Cell<i64>,
 
     idle_strategy: RefCell<Box<dyn IdleStrategy + Send>>,
+    /// The log position of the callback that waited last.
+    idled_at: Cell<i64>,
     next_tick_ns: Cell<i64>,
     mark_file_deadline_ns: Cell<i64>,
     commit_position: RefCell<Option<ReadableCounter>>,
@@ -99,6 +101,7 @@ impl State {
             lifecycle: Cell::new(Lifecycle::None),
             next_ack_id: Cell::new(0),
             idle_strategy: RefCell::new(idle_strategy),
+            idled_at: Cell::new(i64::MIN),
             next_tick_ns: Cell::new(TICK_NS),
             mark_file_deadline_ns: Cell::new(0),
             commit_position: RefCell::new(None),
@@ -298,6 +301,10 @@ impl State {
         }
         // A custom strategy could call back into this method.
         if let Ok(mut strategy) = self.idle_strategy.try_borrow_mut() {
+            // Another callback waits than the last time: it has waited for nothing yet.
+            if self.idled_at.replace(self.log_position.get()) != self.log_position.get() {
+                strategy.reset();
+            }
             strategy.idle(work_count);
         }
         match self.tick(self.now_ns()) {
@@ -307,6 +314,11 @@ impl State {
                 Err(())
             }
         }
+    }
+
+    /// Whoever waits next has waited for nothing yet, though the log stands where it stood.
+    pub(super) fn forget_waiting(&self) {
+        self.idled_at.set(i64::MIN);
     }
 
     /// Does background work within a callback that waits; an error if the agent must end.

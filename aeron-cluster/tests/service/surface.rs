@@ -1,8 +1,9 @@
 //! What a service and its program can ask of the container, message by message, against a consensus module played by the test.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
-use aeron_cluster::aeron::{Header, OfferError};
+use aeron_cluster::aeron::{Header, IdleStrategy, OfferError, YieldingIdleStrategy};
 use aeron_cluster::codec::RequestServiceAck;
 use aeron_cluster::service::{
     ClientSession, Cluster, ClusteredService, ClusteredServiceAgent, ClusteredServiceContainer, Context, Role,
@@ -141,6 +142,59 @@ fn a_callback_that_waits_can_run_the_background_work_which_must_not_send() {
     script.append(&mut log, &message(3, 9, ""));
     let times = seen.recv_timeout(PATIENCE).unwrap();
     assert!(times.is_sorted() && times[0] > 0, "{times:?}");
+    assert_eq!(script.container.close().unwrap(), Termination::Closed);
+}
+
+/// Shows how often it waited in vain before, each time that it waits.
+struct Waiting {
+    vain: u32,
+    shown: Arc<Mutex<Vec<u32>>>,
+}
+
+impl IdleStrategy for Waiting {
+    fn idle(&mut self, work_count: usize) {
+        assert_eq!(work_count, 0, "this service only waits");
+        self.shown.lock().unwrap().push(self.vain);
+        self.vain += 1;
+    }
+    fn reset(&mut self) {
+        self.vain = 0;
+    }
+}
+
+#[test]
+fn each_callback_that_waits_begins_with_the_shortest_wait() {
+    let (sender, seen) = told();
+    let supplied = Arc::new(Mutex::new(Vec::new()));
+    let supplier = supplied.clone();
+    let mut script = start(
+        |context| {
+            // The first is for the container's thread, the second for what waits.
+            context.idle_strategy_supplier(move || {
+                let shown = Arc::default();
+                supplier.lock().unwrap().push(Arc::clone(&shown));
+                match supplier.lock().unwrap().len() {
+                    2 => Box::new(Waiting { vain: 0, shown }),
+                    _ => Box::new(YieldingIdleStrategy),
+                }
+            })
+        },
+        |_| {},
+        move |cluster| {
+            let shown: Arc<Mutex<Vec<u32>>> = supplied.lock().unwrap()[1].clone();
+            shown.lock().unwrap().clear();
+            for _ in 0..3 {
+                cluster.idle(0).unwrap();
+            }
+            sender.send(shown.lock().unwrap().clone()).unwrap();
+        },
+    );
+    let mut log = script.log(0);
+    script.join(&log, Role::Follower);
+    for _ in 0..3 {
+        script.append(&mut log, &message(3, 9, ""));
+        assert_eq!(seen.recv_timeout(PATIENCE).unwrap(), [0, 1, 2]);
+    }
     assert_eq!(script.container.close().unwrap(), Termination::Closed);
 }
 
