@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering, fence};
 
 use aeron_sys as sys;
 
@@ -174,7 +174,7 @@ impl<'a> CountersReader<'a> {
     pub fn free_for_reuse_deadline_ms(&self, id: i32) -> Option<i64> {
         let cell = self.in_range(id).then(|| self.metadata_record(id, FREE_FOR_REUSE_OFFSET).cast::<AtomicI64>())?;
         // SAFETY: the cell stays mapped as long as `owner`, and is aligned to 8.
-        Some(unsafe { cell.as_ref() }.load(Ordering::Acquire))
+        Some(acquire_i64(unsafe { cell.as_ref() }))
     }
 
     /// The counter in use with this type and registration id.
@@ -212,13 +212,13 @@ impl<'a> CountersReader<'a> {
 
     fn read_value(&self, id: i32, offset: usize) -> Option<i64> {
         // SAFETY: the cell stays mapped as long as `owner`.
-        self.is_allocated(id).then(|| unsafe { self.value_record(id, offset).as_ref() }.load(Ordering::Acquire))
+        self.is_allocated(id).then(|| acquire_i64(unsafe { self.value_record(id, offset).as_ref() }))
     }
 
     /// `id` must be in range.
     fn read_i32(&self, id: i32, offset: usize) -> i32 {
         // SAFETY: the cell stays mapped as long as `owner`, and is aligned to 4.
-        unsafe { self.metadata_record(id, offset).cast::<AtomicI32>().as_ref() }.load(Ordering::Acquire)
+        acquire_i32(unsafe { self.metadata_record(id, offset).cast::<AtomicI32>().as_ref() })
     }
 
     /// A label, and how much of this it has, which is what shared memory says. `id` must be in range.
@@ -254,6 +254,22 @@ impl std::fmt::Debug for CountersReader<'_> {
     }
 }
 
+/// An acquiring load of what may be read-only memory, for which only a relaxed one is defined.
+#[inline]
+fn acquire_i64(cell: &AtomicI64) -> i64 {
+    let value = cell.load(Ordering::Relaxed);
+    fence(Ordering::Acquire);
+    value
+}
+
+/// As [`acquire_i64`].
+#[inline]
+fn acquire_i32(cell: &AtomicI32) -> i32 {
+    let value = cell.load(Ordering::Relaxed);
+    fence(Ordering::Acquire);
+    value
+}
+
 /// A counter of anybody's, to read again and again. Send and Sync; keeps its client, or the driver's file, open. Mirrors
 /// `io.aeron.status.ReadableCounter`.
 pub struct ReadableCounter {
@@ -286,7 +302,7 @@ impl ReadableCounter {
     #[inline]
     pub fn get(&self) -> i64 {
         // SAFETY: the cell stays mapped as long as `_owner`.
-        unsafe { self.value.as_ref() }.load(Ordering::Acquire)
+        acquire_i64(unsafe { self.value.as_ref() })
     }
 
     /// The value now, unless the counter is gone: never that of another counter which has its id by now.
@@ -301,8 +317,7 @@ impl ReadableCounter {
     pub fn is_closed(&self) -> bool {
         // SAFETY: the cells stay mapped as long as `_owner`.
         let (state, registration) = unsafe { (self.state.as_ref(), self.registration.as_ref()) };
-        state.load(Ordering::Acquire) != RECORD_ALLOCATED
-            || registration.load(Ordering::Acquire) != self.registration_id
+        acquire_i32(state) != RECORD_ALLOCATED || acquire_i64(registration) != self.registration_id
     }
 }
 

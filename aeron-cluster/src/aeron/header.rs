@@ -212,7 +212,8 @@ impl Terms {
     /// What of a term is left at `offset`, where `start` is.
     #[inline]
     pub(super) fn rest(self, start: *const u8, offset: i32) -> Rest {
-        Rest::new(start, self.length - offset)
+        // Whatever another process wrote for an offset.
+        if (0..=self.length).contains(&offset) { Rest::new(start, self.length - offset) } else { Rest::NONE }
     }
 }
 

@@ -21,11 +21,16 @@ pub(super) fn await_driver(dir: &CStr, timeout: Duration) -> Result<()> {
     let dir = Path::new(OsStr::from_bytes(dir.to_bytes()));
     let deadline = Instant::now() + timeout;
     loop {
-        let age = age_of_heartbeat(dir)?;
+        let is_late = Instant::now() > deadline;
+        let age = match Mapped::look(dir) {
+            Ok(file) => file.heartbeat_age(),
+            Err(unusable) if unusable.may_pass() && !(is_late && unusable.is_forbidden()) => None,
+            Err(unusable) => return Err(unusable.error(dir)),
+        };
         if age.is_some_and(|age| age < timeout) {
             return Ok(());
         }
-        if Instant::now() > deadline {
+        if is_late {
             let seen = age.map_or_else(|| "none".to_owned(), |age| format!("{age:?} ago"));
             let message = format!("no sign of life for {timeout:?}, the last one: {seen}");
             return Err(Error::new(ErrorKind::DriverDead, message));
@@ -36,14 +41,5 @@ pub(super) fn await_driver(dir: &CStr, timeout: Duration) -> Result<()> {
 
 /// Whether the driver in `dir` has shown a sign of life that is younger than `timeout`. Does not wait.
 pub(crate) fn driver_is_alive(dir: &Path, timeout: Duration) -> bool {
-    age_of_heartbeat(dir).ok().flatten().is_some_and(|age| age < timeout)
-}
-
-/// How long ago the driver in `dir` last said that it lives; `None` if there is none, or it is starting or has ended.
-fn age_of_heartbeat(dir: &Path) -> Result<Option<Duration>> {
-    match Mapped::look(dir) {
-        Ok(file) => Ok(file.heartbeat_age()),
-        Err(unusable) if unusable.may_pass() => Ok(None),
-        Err(unusable) => Err(unusable.error(dir)),
-    }
+    Mapped::look(dir).ok().and_then(|file| file.heartbeat_age()).is_some_and(|age| age < timeout)
 }

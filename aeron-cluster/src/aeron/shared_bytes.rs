@@ -68,7 +68,7 @@ impl SharedBytes {
         if offset.is_multiple_of(4) && self.holds(offset, 4) {
             // SAFETY: in bounds and aligned (maps begin on a page), valid while `self` lives. The load is relaxed, because a map to
             // be read is read-only memory, and the fence makes it acquire.
-            let value = unsafe { AtomicI32::from_ptr(self.as_mut_ptr().add(offset).cast()) }.load(Ordering::Relaxed);
+            let value = unsafe { &*self.as_mut_ptr().add(offset).cast::<AtomicI32>() }.load(Ordering::Relaxed);
             fence(Ordering::Acquire);
             return Some(value);
         }
@@ -79,7 +79,7 @@ impl SharedBytes {
     pub(crate) fn read_i64(&self, offset: usize) -> Option<i64> {
         if offset.is_multiple_of(8) && self.holds(offset, 8) {
             // SAFETY: as in `read_i32`.
-            let value = unsafe { AtomicI64::from_ptr(self.as_mut_ptr().add(offset).cast()) }.load(Ordering::Relaxed);
+            let value = unsafe { &*self.as_mut_ptr().add(offset).cast::<AtomicI64>() }.load(Ordering::Relaxed);
             fence(Ordering::Acquire);
             return Some(value);
         }

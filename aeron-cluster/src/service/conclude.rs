@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 /// How long an owner of the mark file that died without a word counts as alive.
 const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the conductor of the container's own client sleeps: the start, and the first answer to each client, wait for it several times.
-/// In Java the thread that adds something works the conductor meanwhile, and looks about once a millisecond too.
+/// How long the conductor of the container's own client sleeps, where C's default is 16 ms: the start, and the first answer to each client, wait
+/// for it several times. In Java the thread that adds something works the conductor meanwhile.
 const CONDUCTOR_SLEEP: Duration = Duration::from_millis(1);
 /// Where an operator says it (`aeron_context.c`).
 const CONDUCTOR_SLEEP_VARIABLE: &str = "AERON_CLIENT_IDLE_SLEEP_DURATION";
@@ -105,7 +105,7 @@ impl Context {
             Some(supplied) => supplied.clone(),
             None => self.connect_own(errors)?,
         };
-        // All at once: the client's conductor, which sleeps 16 ms at a time, hears of all of them in one go.
+        // All at once: the client's conductor, which sleeps between its steps, hears of all of them in one go.
         let error_counter = settings.add_error_counter(&aeron)?;
         let duty_cycle = DurationTracker::of_duty_cycle(&aeron, settings)?;
         let snapshot_durations = DurationTracker::of_snapshots(&aeron, settings)?;

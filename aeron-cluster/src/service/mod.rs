@@ -31,7 +31,6 @@ mod lifecycle;
 mod log_adapter;
 mod log_claim;
 pub mod mark_file;
-mod prefetch;
 mod recovery_state;
 mod send_limits;
 mod service_adapter;

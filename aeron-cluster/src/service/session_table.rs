@@ -1,6 +1,7 @@
 //! Values by the id of their session, found with a multiplication and, nearly always, one look.
 
-use super::prefetch::prefetch;
+use super::ClientSession;
+use crate::aeron::prefetch;
 
 /// Spreads ids that are given out in order evenly: 2^64 over the golden ratio.
 const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -19,12 +20,14 @@ pub(super) struct SessionTable<T> {
     shift: u32,
 }
 
-/// One cache line, if a value is a session: what a message needs of it is in its first part.
+/// One cache line.
 #[repr(align(64))]
 struct Place<T> {
     id: i64,
     value: Option<T>,
 }
+
+const _: () = assert!(size_of::<Place<ClientSession>>() == 64);
 
 impl<T> Default for SessionTable<T> {
     fn default() -> Self {

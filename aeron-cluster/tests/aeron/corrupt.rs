@@ -95,6 +95,23 @@ fn a_description_that_is_none_is_refused_by_all_who_read_it() {
 }
 
 #[test]
+fn a_driver_may_have_room_for_a_part_of_a_counter() {
+    const LEAST: usize = 1 << 20;
+    for more in [64, 100] {
+        let memory = WorkDir::new().unwrap();
+        let dir = memory.path().join("aeron");
+        let settings = DriverContext::new().dir(&dir).counters_values_buffer_length(LEAST + more);
+        let driver = MediaDriver::launch(settings).unwrap();
+        let file = CncFile::open(&dir, PATIENCE).unwrap();
+        let aeron = Aeron::connect(Context::new().dir(&dir)).unwrap();
+        let counts = [file.counters().max_counter_id(), aeron.counters().max_counter_id()];
+        assert_eq!(counts, [(LEAST / 128) as i32 - 1; 2], "{more}");
+        drop(aeron);
+        driver.close().unwrap();
+    }
+}
+
+#[test]
 fn a_file_of_another_version_is_refused_by_all_but_a_new_driver() {
     for (version, words) in [(0x0001_0203, "1.2.3"), (-1, "255.255.255")] {
         let left = Left::with(VERSION, version);

@@ -207,11 +207,14 @@ fn the_settings_are_there_to_be_read_as_they_came_out() {
             let settings = cluster.settings();
             assert_eq!(settings.mark_file_dir(), settings.cluster_directory_name());
             assert_eq!(settings.aeron_directory_name(), Some(cluster.aeron().dir()));
-            sender.send((settings.log_fragment_limit(), settings.service_name().to_owned())).unwrap();
+            // Of the container's own client.
+            let conductor = cluster.aeron().settings().conductor_idle_strategy_args;
+            sender.send((settings.log_fragment_limit(), settings.service_name().to_owned(), conductor)).unwrap();
         },
         |_| {},
     );
-    assert_eq!(settings.recv().unwrap(), (7, "clustered-service-0-0".to_owned()));
+    let (limit, name, conductor) = settings.recv().unwrap();
+    assert_eq!((limit, name.as_str(), conductor.as_deref()), (7, "clustered-service-0-0", Some("1000000ns")));
     let settings = script.container.settings();
     assert_eq!((settings.log_fragment_limit(), settings.service_name()), (7, "clustered-service-0-0"));
     assert_eq!(script.container.close().unwrap(), Termination::Closed);

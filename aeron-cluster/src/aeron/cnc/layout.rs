@@ -98,14 +98,16 @@ fn check_version(version: i32) -> Result<(), Unusable> {
     }
 }
 
-/// C counts counters by the length of their values in one place and by that of their descriptions in another.
+/// C counts counters by the length of their values in one place and by that of their descriptions in another. Neither driver asks for whole
+/// records, but for four times as much room for the descriptions.
 fn check_counters(metadata: usize, values: usize) -> Result<(), Unusable> {
-    if values.is_multiple_of(VALUE_LENGTH) && metadata == values / VALUE_LENGTH * METADATA_LENGTH {
+    let ratio = METADATA_LENGTH / VALUE_LENGTH;
+    if values.is_multiple_of(ALIGNMENT / ratio) && metadata == values.saturating_mul(ratio) {
         return Ok(());
     }
     let message = format!(
         "there are {metadata} bytes for the descriptions of counters and {values} bytes for their values, which is not {METADATA_LENGTH} \
-         and {VALUE_LENGTH} for each"
+         for each {VALUE_LENGTH}, nor a multiple of {ALIGNMENT}"
     );
     Err(Unusable::Corrupt(message))
 }

@@ -23,9 +23,14 @@ pub(in crate::aeron) enum Unusable {
 }
 
 impl Unusable {
-    /// Whether a driver that is starting looks so.
+    /// Whether a driver that is starting looks so, be it another user's whose file is not yet for all.
     pub(in crate::aeron) fn may_pass(&self) -> bool {
-        matches!(self, Unusable::Absent | Unusable::Short(_) | Unusable::NotReady)
+        matches!(self, Unusable::Absent | Unusable::Short(_) | Unusable::NotReady) || self.is_forbidden()
+    }
+
+    /// Whether the file is there and not for us.
+    pub(in crate::aeron) fn is_forbidden(&self) -> bool {
+        matches!(self, Unusable::Unreadable(error) if error.kind() == io::ErrorKind::PermissionDenied)
     }
 
     pub(in crate::aeron) fn error(self, dir: &Path) -> Error {
@@ -47,5 +52,20 @@ impl Unusable {
             }
         };
         Error::new(kind, format!("{} {what}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_ours_may_become_so_and_says_what_it_is_until_then() {
+        let forbidden = || Unusable::Unreadable(io::ErrorKind::PermissionDenied.into());
+        assert!(forbidden().may_pass());
+        let error = forbidden().error(Path::new("/dir"));
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.message().contains("/dir/cnc.dat: permission denied"), "{error}");
+        assert!(!Unusable::Unreadable(io::ErrorKind::IsADirectory.into()).may_pass());
     }
 }

@@ -2,8 +2,7 @@
 
 /// Has the processor fetch the cache line that `value` starts in. A hint: nothing comes of it where it is not known how.
 #[inline]
-#[cfg_attr(target_arch = "x86_64", allow(unsafe_code))]
-pub(super) fn prefetch<T>(value: &T) {
+pub(crate) fn prefetch<T>(value: &T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
