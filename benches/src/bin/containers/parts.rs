@@ -184,7 +184,7 @@ impl Bench<'_> {
         let load = |messages| Load { messages, length: 64, window: args.window, path: Path::Udp };
         live.load(load(args.warm_up))?;
         let cost = live.load(load(args.messages))?;
-        let cpu = Figure::new("CPU of the service a message, 64 bytes under load (µs)", &[]);
+        let cpu = Figure::new("CPU of the service a message, 64 bytes under load (µs)", &[(JAVA, 0.9), ("Go", 0.35)]);
         self.results.add(&cpu, name, cost.cpu);
         self.results.add(&Figure::new("time a message, the same (µs)", &[]), name, cost.time);
         if run == 1 {
@@ -237,7 +237,7 @@ impl Bench<'_> {
         let load = |messages| Load { messages, length: 64, window: self.args.window, path: Path::Udp };
         live.load(load(self.args.warm_up / 2))?;
         let cost = live.load(load(self.args.messages / 4))?;
-        let figure = Figure::new("CPU of the leader's service a message, three members (µs)", &[]);
+        let figure = Figure::new("CPU of the leader's service a message, three members (µs)", &[(JAVA, 0.9), ("Go", 0.35)]);
         self.results.add(&figure, &contestant.name, cost.cpu);
         self.results.add(&Figure::new("time a message, three members (µs)", &[]), &contestant.name, cost.time);
         live.stop()
