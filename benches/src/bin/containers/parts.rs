@@ -237,7 +237,8 @@ impl Bench<'_> {
         let load = |messages| Load { messages, length: 64, window: self.args.window, path: Path::Udp };
         live.load(load(self.args.warm_up / 2))?;
         let cost = live.load(load(self.args.messages / 4))?;
-        let figure = Figure::new("CPU of the leader's service a message, three members (µs)", &[(JAVA, 0.9), ("Go", 0.35)]);
+        let figure =
+            Figure::new("CPU of the leader's service a message, three members (µs)", &[(JAVA, 0.9), ("Go", 0.35)]);
         self.results.add(&figure, &contestant.name, cost.cpu);
         self.results.add(&Figure::new("time a message, three members (µs)", &[]), &contestant.name, cost.time);
         live.stop()
