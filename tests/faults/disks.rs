@@ -133,6 +133,7 @@ fn disk(rig: &Rig) -> Result<&SmallDisk> {
 /// The archive has no room for the next part of the log.
 fn archive(rig: &mut Rig) -> Result<String> {
     let dir = rig.cluster().archive_dir(MEMBER);
+    let role = if rig.cluster().wait_for_leader()? == MEMBER { "leader" } else { "follower" };
     disk(rig)?.fill(&dir)?;
     rig.await_end(MEMBER, Victim::Server(Part::ConsensusModule))?;
     rig.await_end(MEMBER, Victim::Service)?;
@@ -149,7 +150,7 @@ fn archive(rig: &mut Rig) -> Result<String> {
     // An archive does not start on a recording whose last fragment may be half there, until its tool has cut that off.
     disk(rig)?.archive_tool(&dir, "verify")?;
     rig.cluster().start()?;
-    Ok(format!("{words}; archive: {of_archive}"))
+    Ok(format!("member {MEMBER} ({role}): {words}; archive: {of_archive}"))
 }
 
 /// A service that starts has no room for its mark file; there is none of an earlier run.
