@@ -149,7 +149,8 @@ impl Subscription {
 
     /// Whether an image with this correlation id is connected now. See [`Header::image_correlation_id`].
     pub fn has_image(&mut self, correlation_id: i64) -> bool {
-        (0..self.image_count()).any(|index| {
+        // From the end: images that go meanwhile only move others forward, and whoever counts up misses one that stays.
+        (0..self.image_count()).rev().any(|index| {
             self.image_at_index(index)
                 .is_some_and(|image| image.correlation_id() == correlation_id && !image.is_closed())
         })
