@@ -80,3 +80,16 @@ fn a_framed_snapshot_among_the_seeds_is_one() {
     let parts = sealed(&[(1, head.as_slice()), (2, b"abc"), (3, end.as_slice())]);
     assert_eq!(read_framed("fuzz", parts).unwrap(), b"abc");
 }
+
+/// One that is too long for the target, or that is refused, would try nothing.
+#[test]
+fn a_mark_file_among_the_seeds_is_taken_over_and_its_error_kept() {
+    use aeron_cluster::service::mark_file::{ClusterMarkFile, Options};
+    let dir = aeron_cluster::testing::WorkDir::new().unwrap();
+    let seed = seeds::of("mark_file").remove(0);
+    assert!(seed.len() <= targets::LONGEST_FILE);
+    std::fs::write(dir.path().join("mark"), seed).unwrap();
+    ClusterMarkFile::open(&Options::new(dir.path().join("mark")), || 1_000_000).unwrap();
+    let kept = std::fs::read_to_string(dir.path().join("CONTAINER-1970-01-01-00-16-40-000000+0000-error.log")).unwrap();
+    assert!(kept.contains("an error"), "{kept}");
+}

@@ -242,13 +242,20 @@ fn framed() -> Vec<Vec<u8>> {
     vec![seed]
 }
 
-/// A mark file as a container leaves it.
+/// A mark file as a container leaves it, with an error; but its error log is shorter than any container makes one, so that it is small.
 fn mark_file() -> Vec<Vec<u8>> {
+    const HEADER: usize = 8 * 1024;
+    const ERROR_LOG: usize = 1024;
     let path = std::env::temp_dir().join(format!("aeron-cluster-seed-{}", std::process::id()));
     let _ = std::fs::remove_file(&path);
     let made =
         ClusterMarkFile::open(&Options::new(&path), || 1_000).map(|mark| mark.error_log().record(1_000, "an error"));
     let bytes = std::fs::read(&path);
     let _ = std::fs::remove_file(&path);
-    made.ok().and(bytes.ok()).into_iter().collect()
+    let cut = |mut bytes: Vec<u8>| {
+        bytes.truncate(HEADER + ERROR_LOG);
+        driver_files::put(&mut bytes, 76, ERROR_LOG as i32);
+        bytes
+    };
+    made.ok().and(bytes.ok()).map(cut).into_iter().collect()
 }

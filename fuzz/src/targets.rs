@@ -16,6 +16,9 @@ use aeron_cluster::testing::fuzzing;
 
 use super::seeds::driver_files;
 
+/// What is longer is only more of the same.
+pub const LONGEST_FILE: usize = 16 * 1024;
+
 /// What a service reads from the log.
 pub fn log(frame: &[u8]) {
     if let Ok(event) = LogEvent::decode(frame) {
@@ -118,11 +121,11 @@ pub fn uri(bytes: &[u8]) {
 /// A mark file that another program left: a mark file that works, or an error that names it.
 pub fn mark_file(bytes: &[u8]) {
     const NOW: i64 = 1_000_000;
-    // More is only more of the same.
-    if bytes.len() > 16 * 1024 || std::fs::write(mark_path(), bytes).is_err() {
+    let dir = Dir::new();
+    if !dir.has("mark", bytes) {
         return;
     }
-    let options = Options::new(mark_path()).wait(Duration::ZERO);
+    let options = Options::new(dir.0.join("mark")).wait(Duration::ZERO);
     match ClusterMarkFile::open(&options, || NOW) {
         Ok(mark) => {
             // One that is full takes no more.
@@ -131,12 +134,11 @@ pub fn mark_file(bytes: &[u8]) {
         }
         Err(error) => assert_eq!(error.kind(), ErrorKind::State, "{error}"),
     }
-    let _gone = std::fs::remove_file(mark_path());
 }
 
 /// A driver's file: one that is read within its bounds, or an error that names it.
 pub fn cnc(bytes: &[u8]) {
-    let dir = DriverDir::new();
+    let dir = Dir::new();
     if !dir.has("cnc.dat", bytes) {
         return;
     }
@@ -166,7 +168,7 @@ pub fn cnc(bytes: &[u8]) {
 
 /// A driver's report of losses.
 pub fn loss_report(bytes: &[u8]) {
-    let dir = DriverDir::new();
+    let dir = Dir::new();
     if dir.has("cnc.dat", &driver_files::cnc()) && dir.has("loss-report.dat", bytes) {
         let file = CncFile::open(&dir.0, Duration::ZERO).expect("a driver's file");
         let losses = file.losses().expect("a file that is there");
@@ -174,29 +176,27 @@ pub fn loss_report(bytes: &[u8]) {
     }
 }
 
-/// A driver's directory, for a moment.
-struct DriverDir(PathBuf);
+/// A directory, for a moment.
+struct Dir(PathBuf);
 
-impl DriverDir {
-    fn new() -> DriverDir {
-        let dir = mark_path().with_extension("driver");
-        let _exists = std::fs::create_dir(&dir);
-        DriverDir(dir)
+impl Dir {
+    fn new() -> Dir {
+        let _exists = std::fs::create_dir(path());
+        Dir(path().to_owned())
     }
 
     fn has(&self, name: &str, bytes: &[u8]) -> bool {
-        // More is only more of the same.
-        bytes.len() <= 16 * 1024 && std::fs::write(self.0.join(name), bytes).is_ok()
+        bytes.len() <= LONGEST_FILE && std::fs::write(self.0.join(name), bytes).is_ok()
     }
 }
 
-impl Drop for DriverDir {
+impl Drop for Dir {
     fn drop(&mut self) {
         let _gone = std::fs::remove_dir_all(&self.0);
     }
 }
 
-fn mark_path() -> &'static Path {
+fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
         // In memory: it is written some thousand times a second.
