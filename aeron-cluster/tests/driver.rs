@@ -172,7 +172,9 @@ fn a_client_outlives_its_driver_and_finds_it_dead() {
     let aeron = Aeron::connect(Context::new().dir(driver.dir()).driver_timeout(timeout)).expect("client");
     let publication = aeron.add_publication("aeron:ipc", 7).expect("publication");
     drop(driver);
-    until("the client to notice", || aeron.is_closed());
+    // It says that it is closed before its handles do.
+    until("the client to notice", || publication.is_closed());
+    assert!(aeron.is_closed());
     assert!(publication.offer(b"too late").is_err());
 }
 

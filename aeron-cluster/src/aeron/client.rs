@@ -95,6 +95,10 @@ impl Aeron {
     }
 
     /// Whether the client ended by itself, as it does when the driver dies or lost touch with it. Final.
+    ///
+    /// C says so first, then closes one handle after the other, and then reports the error: a handle may say a moment later that it
+    /// is closed, and says so once [`last_error`](Self::last_error) has what ended the client
+    /// (`aeron_client_conductor_force_close_resources`).
     pub fn is_closed(&self) -> bool {
         self.inner.is_closed()
     }

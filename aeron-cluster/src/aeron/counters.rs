@@ -222,14 +222,20 @@ impl<'a> CountersReader<'a> {
     }
 
     /// A label, and how much of this it has, which is what shared memory says. `id` must be in range.
+    ///
+    /// Nothing behind its end is read: a client's conductor appends to the label of its heartbeat there, and says so afterwards.
     fn label_bytes(&self, id: i32) -> ([u8; MAX_LABEL_LENGTH], usize) {
-        let length = usize::try_from(self.read_i32(id, LABEL_LENGTH_OFFSET)).unwrap_or(0);
-        (self.copy(id, LABEL_OFFSET), length.min(MAX_LABEL_LENGTH))
+        let length = usize::try_from(self.read_i32(id, LABEL_LENGTH_OFFSET)).unwrap_or(0).min(MAX_LABEL_LENGTH);
+        let mut label = [0; MAX_LABEL_LENGTH];
+        let source = self.metadata_record(id, LABEL_OFFSET);
+        // SAFETY: the record is mapped as long as `owner`, and has the label at full length, as has `label`.
+        unsafe { source.copy_to_nonoverlapping(NonNull::from(&mut label).cast(), length) };
+        (label, length)
     }
 
     /// Bytes of a counter's metadata record: the driver may free the counter and write the next one's over them. `id` must be in range.
     fn copy<const LENGTH: usize>(&self, id: i32, offset: usize) -> [u8; LENGTH] {
-        // SAFETY: the record is mapped as long as `owner`, and has key and label at full length.
+        // SAFETY: the record is mapped as long as `owner`, and has the key at full length.
         unsafe { self.metadata_record(id, offset).cast::<[u8; LENGTH]>().read() }
     }
 

@@ -113,7 +113,7 @@ fn a_block_goes_into_the_current_term_or_not_at_all() {
     let long = block_of(&exclusive, term.wrapping_add(1), 64, TERM);
     assert_eq!(exclusive.offer_block(bytes_of(&long)), Err(OfferError::InvalidArgument), "longer than the rest");
     rig.kill_driver();
-    until("the client to notice", || rig.aeron.is_closed());
+    rig.wait_for_the_end();
     assert_eq!(exclusive.offer_block(bytes_of(&next)), Err(OfferError::Closed));
 }
 

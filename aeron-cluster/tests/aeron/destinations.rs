@@ -124,7 +124,7 @@ fn destinations_that_nobody_waits_for_are_added_and_forgotten() {
     let pending = publication.async_add_destination(&channel).unwrap();
     drop(publication);
     rig.kill_driver();
-    until("the client to notice", || rig.aeron.is_closed());
+    rig.wait_for_the_end();
     drop(pending);
     let error = receiver.add_destination(&channel).expect_err("the driver is dead");
     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");

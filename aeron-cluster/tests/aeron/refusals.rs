@@ -49,7 +49,7 @@ fn an_address_that_another_program_has_is_refused_until_it_is_free() {
     let subscription = rig.aeron.add_subscription(&channel, STREAM).unwrap();
     until("the channel", || subscription.channel_status() == ChannelStatus::Active);
     rig.kill_driver();
-    until("the client to notice", || rig.aeron.is_closed());
+    rig.wait_for_the_end();
     assert_eq!(subscription.channel_status(), ChannelStatus::Errored);
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use aeron_cluster::ErrorKind;
 use aeron_cluster::aeron::{Aeron, Context, Counter, Image, Subscription};
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{PATIENCE, WorkDir};
@@ -35,6 +36,14 @@ impl Rig {
     /// Ends the driver under its clients.
     pub fn kill_driver(&mut self) {
         self.driver.take().unwrap().close().unwrap();
+    }
+
+    /// Waits until the client has closed its handles: it does so after it says that it is closed itself, and before it reports why.
+    pub fn wait_for_the_end(&self) {
+        until("the client to notice", || {
+            self.aeron.last_error().is_some_and(|error| error.kind() == ErrorKind::DriverDead)
+        });
+        assert!(self.aeron.is_closed());
     }
 
     /// How many counters of the driver have this type now.
