@@ -212,8 +212,9 @@ impl Terms {
     /// What of a term is left at `offset`, where `start` is.
     #[inline]
     pub(super) fn rest(self, start: *const u8, offset: i32) -> Rest {
-        // Whatever another process wrote for an offset.
-        if (0..=self.length).contains(&offset) { Rest::new(start, self.length - offset) } else { Rest::NONE }
+        // Wraps, whatever another process wrote for an offset. Behind the last term its log has a page and more for other things, which is
+        // farther than anybody looks.
+        Rest::new(start, self.length.wrapping_sub(offset))
     }
 }
 
