@@ -21,7 +21,7 @@ mod unusable;
 
 #[cfg(feature = "driver")]
 pub(crate) use leftover::check_leftover;
-pub(super) use mapped::Mapped;
+pub(super) use mapped::{Mapped, POLL_INTERVAL};
 pub(super) use unusable::Unusable;
 
 /// The longest directory that C keeps whole (`AERON_MAX_PATH`, less the names of the files in it).

@@ -3,9 +3,11 @@
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering, fence};
+use std::sync::atomic::{AtomicI32, AtomicI64};
 
 use aeron_sys as sys;
+
+use super::shared_bytes::{acquire_i32, acquire_i64};
 
 const RECORD_UNUSED: i32 = 0;
 const RECORD_ALLOCATED: i32 = 1;
@@ -258,22 +260,6 @@ impl std::fmt::Debug for CountersReader<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CountersReader").field("max_counter_id", &self.max_counter_id()).finish()
     }
-}
-
-/// An acquiring load of what may be read-only memory, for which only a relaxed one is defined.
-#[inline]
-fn acquire_i64(cell: &AtomicI64) -> i64 {
-    let value = cell.load(Ordering::Relaxed);
-    fence(Ordering::Acquire);
-    value
-}
-
-/// As [`acquire_i64`].
-#[inline]
-fn acquire_i32(cell: &AtomicI32) -> i32 {
-    let value = cell.load(Ordering::Relaxed);
-    fence(Ordering::Acquire);
-    value
 }
 
 /// A counter of anybody's, to read again and again. Send and Sync; keeps its client, or the driver's file, open. Mirrors

@@ -9,11 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::cnc::Mapped;
+use super::cnc::{Mapped, POLL_INTERVAL};
 use crate::error::{Error, ErrorKind, Result};
-
-/// How often a driver that is not there is looked for.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Waits until the driver in `dir` has shown a sign of life that is younger than `timeout`, for at most that long.
 /// A file that no driver can have made is an error at once.

@@ -66,11 +66,8 @@ impl SharedBytes {
     /// nothing in this process writes.
     pub(crate) fn read_i32(&self, offset: usize) -> Option<i32> {
         if offset.is_multiple_of(4) && self.holds(offset, 4) {
-            // SAFETY: in bounds and aligned (maps begin on a page), valid while `self` lives. The load is relaxed, because a map to
-            // be read is read-only memory, and the fence makes it acquire.
-            let value = unsafe { &*self.as_mut_ptr().add(offset).cast::<AtomicI32>() }.load(Ordering::Relaxed);
-            fence(Ordering::Acquire);
-            return Some(value);
+            // SAFETY: in bounds and aligned (maps begin on a page), valid while `self` lives.
+            return Some(acquire_i32(unsafe { &*self.as_mut_ptr().add(offset).cast::<AtomicI32>() }));
         }
         Some(i32::from_le_bytes(self.read(offset, 4)?.try_into().ok()?))
     }
@@ -79,10 +76,24 @@ impl SharedBytes {
     pub(crate) fn read_i64(&self, offset: usize) -> Option<i64> {
         if offset.is_multiple_of(8) && self.holds(offset, 8) {
             // SAFETY: as in `read_i32`.
-            let value = unsafe { &*self.as_mut_ptr().add(offset).cast::<AtomicI64>() }.load(Ordering::Relaxed);
-            fence(Ordering::Acquire);
-            return Some(value);
+            return Some(acquire_i64(unsafe { &*self.as_mut_ptr().add(offset).cast::<AtomicI64>() }));
         }
         Some(i64::from_le_bytes(self.read(offset, 8)?.try_into().ok()?))
     }
+}
+
+/// An acquiring load of what may be read-only memory, for which only a relaxed one is defined.
+#[inline]
+pub(super) fn acquire_i64(cell: &AtomicI64) -> i64 {
+    let value = cell.load(Ordering::Relaxed);
+    fence(Ordering::Acquire);
+    value
+}
+
+/// As [`acquire_i64`].
+#[inline]
+pub(super) fn acquire_i32(cell: &AtomicI32) -> i32 {
+    let value = cell.load(Ordering::Relaxed);
+    fence(Ordering::Acquire);
+    value
 }

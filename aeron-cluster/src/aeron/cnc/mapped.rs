@@ -12,7 +12,7 @@ use crate::error::Result;
 /// The file in the driver's directory (`AERON_CNC_FILE`).
 pub(super) const FILE_NAME: &str = "cnc.dat";
 /// How often a file that is not there is looked for.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
+pub(in crate::aeron) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A driver's file, whose parts lie within it.
 pub(in crate::aeron) struct Mapped {
