@@ -51,8 +51,9 @@ impl SmallDisk {
         if is_of_user {
             inside.arg(format!("--user=/proc/{pid}/ns/user")).arg("--preserve-credentials");
         }
-        // Its root too: in a chroot it is not that of the file system.
+        // Its root too: in a chroot it is not that of the file system. And where it works: a place in another namespace has no name here.
         inside.arg(format!("--mount=/proc/{pid}/ns/mnt")).arg(format!("--root=/proc/{pid}/root"));
+        inside.arg(format!("--wd=/proc/{pid}/cwd"));
         inside.args(["--", "setpriv", "--pdeathsig", "KILL", "--"]);
         inside.arg(command.get_program()).args(command.get_args());
         inside
