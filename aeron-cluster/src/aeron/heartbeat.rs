@@ -36,7 +36,9 @@ pub(super) fn await_driver(dir: &CStr, timeout: Duration) -> Result<()> {
     }
 }
 
-/// Whether the driver in `dir` has shown a sign of life that is younger than `timeout`. Does not wait.
-pub(crate) fn driver_is_alive(dir: &Path, timeout: Duration) -> bool {
-    Mapped::look(dir).ok().and_then(|file| file.heartbeat_age()).is_some_and(|age| age < timeout)
+/// Whether the driver in `dir` has shown a sign of life that is younger than `timeout`. Does not wait: a file that is not there is an
+/// error, as one is that cannot be read.
+pub(crate) fn driver_is_alive(dir: &Path, timeout: Duration) -> Result<bool> {
+    let file = Mapped::look(dir).map_err(|unusable| unusable.error(dir))?;
+    Ok(file.heartbeat_age().is_some_and(|age| age < timeout))
 }

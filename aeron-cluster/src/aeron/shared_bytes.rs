@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering, fence};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering, fence};
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -62,14 +62,14 @@ impl SharedBytes {
         Some(bytes)
     }
 
-    /// The 32 bits at `offset`, or `None` beyond the end. At an aligned offset this is an acquiring load; at another one
-    /// nothing in this process writes.
+    /// The 32 bits at `offset`, or `None` beyond the end. At an aligned offset this is an acquiring load; at another one what is written
+    /// meanwhile may be seen in part, a byte of what was there and a byte of what is.
     pub(crate) fn read_i32(&self, offset: usize) -> Option<i32> {
         if offset.is_multiple_of(4) && self.holds(offset, 4) {
             // SAFETY: in bounds and aligned (maps begin on a page), valid while `self` lives.
             return Some(acquire_i32(unsafe { &*self.as_mut_ptr().add(offset).cast::<AtomicI32>() }));
         }
-        Some(i32::from_le_bytes(self.read(offset, 4)?.try_into().ok()?))
+        self.read_anywhere(offset).map(i32::from_le_bytes)
     }
 
     /// As [`SharedBytes::read_i32`], of 64 bits.
@@ -78,7 +78,20 @@ impl SharedBytes {
             // SAFETY: as in `read_i32`.
             return Some(acquire_i64(unsafe { &*self.as_mut_ptr().add(offset).cast::<AtomicI64>() }));
         }
-        Some(i64::from_le_bytes(self.read(offset, 8)?.try_into().ok()?))
+        self.read_anywhere(offset).map(i64::from_le_bytes)
+    }
+
+    /// Bytes at any offset, each an acquiring load: a driver in this process may write them.
+    fn read_anywhere<const LENGTH: usize>(&self, offset: usize) -> Option<[u8; LENGTH]> {
+        if !self.holds(offset, LENGTH) {
+            return None;
+        }
+        let bytes = std::array::from_fn(|index| {
+            // SAFETY: in bounds, as was just looked at, and valid while `self` lives.
+            unsafe { &*self.as_mut_ptr().add(offset + index).cast::<AtomicU8>() }.load(Ordering::Relaxed)
+        });
+        fence(Ordering::Acquire);
+        Some(bytes)
     }
 }
 
@@ -96,4 +109,27 @@ pub(super) fn acquire_i32(cell: &AtomicI32) -> i32 {
     let value = cell.load(Ordering::Relaxed);
     fence(Ordering::Acquire);
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_at_any_offset_and_not_beyond_the_end() {
+        let bytes: Vec<u8> = (1..=19).collect();
+        let mut map = MmapOptions::new().len(bytes.len()).map_anon().unwrap();
+        map.copy_from_slice(&bytes);
+        let shared = SharedBytes::new(map.into());
+        for offset in (0..=20).chain([usize::MAX - 3, usize::MAX]) {
+            let four = shared.read_i32(offset).map(i32::to_le_bytes);
+            assert_eq!(four.as_ref().map(<[u8; 4]>::as_slice), bytes.get(offset..offset.saturating_add(4)), "{offset}");
+            let eight = shared.read_i64(offset).map(i64::to_le_bytes);
+            assert_eq!(
+                eight.as_ref().map(<[u8; 8]>::as_slice),
+                bytes.get(offset..offset.saturating_add(8)),
+                "{offset}"
+            );
+        }
+    }
 }

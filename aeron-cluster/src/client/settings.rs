@@ -90,8 +90,8 @@ impl Settings {
     pub(super) fn renew_aeron(&mut self) -> Result<()> {
         let Some(own) = self.own_aeron.as_ref().filter(|_| self.aeron.is_closed()) else { return Ok(()) };
         let dir = self.aeron.dir();
-        if !driver_is_alive(dir, self.aeron.driver_timeout()) {
-            let message = format!("there is no media driver in {}", dir.display());
+        if !driver_is_alive(dir, self.aeron.driver_timeout())? {
+            let message = format!("the media driver in {} shows no sign of life", dir.display());
             return Err(Error::new(ErrorKind::DriverDead, message));
         }
         self.aeron = own.connect()?;

@@ -156,13 +156,18 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Timeout`] when a thread goes on.
+    /// [`ErrorKind::State`] when it has ended; [`ErrorKind::Timeout`] when a thread goes on.
     pub fn pause(&mut self) -> Result<()> {
         self.signal("STOP");
         let tasks = format!("/proc/{}/task", self.id());
-        wait_until(&format!("{} to stand still", self.name), PATIENCE, || {
-            let moving = fs::read_dir(&tasks).into_iter().flatten().flatten().filter(|task| !is_stopped(&task.path()));
-            Ok(match moving.count() {
+        let what = format!("{} to stand still", self.name);
+        wait_until(&what, PATIENCE, || {
+            let moving = fs::read_dir(&tasks).into_iter().flatten().flatten().filter(|task| !is_still(&task.path()));
+            let moving = moving.count();
+            if !self.is_running() {
+                return Err(self.failure(ErrorKind::State, "has ended, and cannot be paused"));
+            }
+            Ok(match moving {
                 0 => ControlFlow::Break(()),
                 moving => ControlFlow::Continue(moving),
             })
@@ -205,12 +210,12 @@ impl Drop for Process {
     }
 }
 
-/// Whether a process or thread that was told to stop stands still, or is gone, by its directory in Linux' `/proc`: its state follows its
-/// name, in parentheses. One that waits in the kernel (D) does no more once it is back; a shell does so for ever for a child that was stopped
-/// before it became another program.
-fn is_stopped(task: &Path) -> bool {
+/// Whether a process or thread that was told to stop stands still (T), or is gone (Z, X), by its directory in Linux' `/proc`: its state
+/// follows its name, in parentheses. One that waits in the kernel (D) does no more once it is back; a shell does so for ever for a child that
+/// was stopped before it became another program.
+fn is_still(task: &Path) -> bool {
     fs::read_to_string(task.join("stat"))
-        .map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 'D'])))
+        .map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 'D', 'Z', 'X'])))
 }
 
 #[derive(Debug, Default)]
@@ -349,10 +354,18 @@ mod tests {
         process.wait_for_line("x", PATIENCE).unwrap();
         process.pause().unwrap();
         #[cfg(target_os = "linux")]
-        assert!(is_stopped(Path::new(&format!("/proc/{}", process.id()))));
+        assert!(is_still(Path::new(&format!("/proc/{}", process.id()))));
         process.resume();
         let printed = process.line_count();
         process.wait_for_line_from(printed + 1, "x", PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_has_ended_cannot_be_paused() {
+        let mut process = shell("echo bye");
+        process.wait(PATIENCE).unwrap();
+        let error = process.pause().unwrap_err();
+        assert!(error.kind() == ErrorKind::State && error.message().contains("bye"), "{error}");
     }
 
     #[test]

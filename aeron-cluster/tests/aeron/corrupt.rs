@@ -1,9 +1,10 @@
 //! Files of a driver that were damaged: each reader refuses them, or reads what makes sense.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use aeron_cluster::aeron::{Aeron, CncFile, Context, CounterState, request_driver_termination};
+use aeron_cluster::aeron::{Aeron, CncFile, Context, CounterState, DistinctError, request_driver_termination};
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{PATIENCE, WorkDir};
 use aeron_cluster::{Error, ErrorKind};
@@ -95,9 +96,19 @@ fn a_description_that_is_none_is_refused_by_all_who_read_it() {
 }
 
 #[test]
+fn what_counters_may_be_is_said_where_they_are_not() {
+    for (values, descriptions) in [(385, 1_540), (386, 1_536)] {
+        let mut damaged = driver_files::cnc();
+        put(&mut damaged, COUNTERS_VALUES, values);
+        put(&mut damaged, COUNTERS_METADATA, descriptions);
+        refused("open", Left::new(&damaged).open(), "must be a multiple of 2, and those 4 times as many");
+    }
+}
+
+#[test]
 fn a_driver_may_have_room_for_a_part_of_a_counter() {
     const LEAST: usize = 1 << 20;
-    for more in [64, 100] {
+    for more in [64, 102] {
         let memory = WorkDir::new().unwrap();
         let dir = memory.path().join("aeron");
         let settings = DriverContext::new().dir(&dir).counters_values_buffer_length(LEAST + more);
@@ -106,9 +117,32 @@ fn a_driver_may_have_room_for_a_part_of_a_counter() {
         let aeron = Aeron::connect(Context::new().dir(&dir)).unwrap();
         let counts = [file.counters().max_counter_id(), aeron.counters().max_counter_id()];
         assert_eq!(counts, [(LEAST / 128) as i32 - 1; 2], "{more}");
+        read_errors_while_they_are_written(&file, &aeron);
         drop(aeron);
         driver.close().unwrap();
     }
+}
+
+/// The error log of a driver in this process, wherever it begins.
+fn read_errors_while_they_are_written(file: &CncFile, aeron: &Aeron) {
+    const ERRORS: usize = 20;
+    let is_written = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            while !is_written.load(Ordering::Relaxed) {
+                assert!(file.errors(0).iter().all(|error| !error.message.contains('\0')));
+            }
+        });
+        for port in 0..ERRORS {
+            let channel = format!("aeron:udp?endpoint=localhost:{}", 70_000 + port);
+            aeron.add_publication(&channel, 1).expect_err("no such port");
+        }
+        is_written.store(true, Ordering::Relaxed);
+        reading.join().unwrap();
+    });
+    let errors = file.errors(0);
+    let is_whole = |error: &DistinctError| error.observation_count == 1 && error.message.contains("70");
+    assert_eq!(errors.iter().filter(|error| is_whole(error)).count(), ERRORS, "{errors:#?}");
 }
 
 #[test]

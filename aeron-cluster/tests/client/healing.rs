@@ -183,6 +183,31 @@ fn a_client_whose_driver_died_comes_back_with_the_driver() {
 }
 
 #[test]
+fn a_client_says_what_is_wrong_with_the_file_of_its_driver() {
+    let host = Host::start();
+    let cnc = host.driver.dir().join("cnc.dat");
+    let clock = MadeUpClock::new();
+    let context = clock.set_on(host.context(IPC, IPC)).driver_timeout(Duration::from_secs(1));
+    let (mut client, member) = host.connected(context.reconnect(soon().max_attempts(1)));
+    let mut journal = Journal::default();
+    let version = std::fs::read(&cnc).unwrap()[..4].to_vec();
+    let Host { aeron, driver, _dir } = host;
+    driver.close().unwrap();
+    // Another file in its place: that of the driver is still mapped.
+    std::fs::remove_file(&cnc).unwrap();
+    std::fs::write(&cnc, [version, vec![0xff; 8_188]].concat()).unwrap();
+    until("the end of the Aeron client", || {
+        client.poll_egress(&mut journal).unwrap();
+        (client.state() == State::Reconnecting && client.aeron().is_closed()).then_some(())
+    });
+    clock.advance(Duration::from_secs(1));
+    let error = until("the end", || client.poll_egress(&mut journal).err());
+    let Some(Reason::GaveUp { attempts: 1, error: why }) = client.close_reason() else { panic!("{error}") };
+    assert!(why.kind() == ErrorKind::Protocol && why.message().contains("cnc.dat is damaged"), "{why}");
+    drop((member, aeron));
+}
+
+#[test]
 fn a_supplied_aeron_client_that_died_ends_the_client_also_if_it_reconnects() {
     let host = Host::start();
     let context = aeron::Context::new().dir(host.driver.dir()).driver_timeout(Duration::from_secs(1));

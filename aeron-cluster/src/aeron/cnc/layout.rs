@@ -24,7 +24,8 @@ const TO_DRIVER_TRAILER: usize = 768;
 const HEARTBEAT: usize = 640;
 /// What follows the broadcast to clients (`AERON_BROADCAST_BUFFER_TRAILER_LENGTH`).
 const TO_CLIENTS_TRAILER: usize = 128;
-/// All fields of the parts are at multiples of this: the lengths of queues and of counters are, so each part begins at one.
+/// All fields of queues and counters are at multiples of this: each of these parts begins at one. The error log, which follows the values of
+/// the counters, may begin at any even byte.
 const ALIGNMENT: usize = 8;
 
 /// The description of a file, whose parts lie within it. They are what they were when the file was opened: whoever writes another
@@ -99,15 +100,17 @@ fn check_version(version: i32) -> Result<(), Unusable> {
 }
 
 /// C counts counters by the length of their values in one place and by that of their descriptions in another. Neither driver asks for whole
-/// records, but for four times as much room for the descriptions.
+/// records, but for four times as much room for the descriptions: for an even number of bytes for values, the values begin where they
+/// should.
 fn check_counters(metadata: usize, values: usize) -> Result<(), Unusable> {
-    let ratio = METADATA_LENGTH / VALUE_LENGTH;
-    if values.is_multiple_of(ALIGNMENT / ratio) && metadata == values.saturating_mul(ratio) {
+    const RATIO: usize = METADATA_LENGTH / VALUE_LENGTH;
+    const EVEN: usize = ALIGNMENT / RATIO;
+    if values.is_multiple_of(EVEN) && metadata == values.saturating_mul(RATIO) {
         return Ok(());
     }
     let message = format!(
-        "there are {metadata} bytes for the descriptions of counters and {values} bytes for their values, which is not {METADATA_LENGTH} \
-         for each {VALUE_LENGTH}, nor a multiple of {ALIGNMENT}"
+        "there are {metadata} bytes for the descriptions of counters and {values} bytes for their values: these must be a multiple of \
+         {EVEN}, and those {RATIO} times as many"
     );
     Err(Unusable::Corrupt(message))
 }
