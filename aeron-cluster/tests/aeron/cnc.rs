@@ -8,7 +8,7 @@ use aeron_cluster::aeron::{
 };
 use aeron_cluster::testing::WorkDir;
 
-use crate::rig::{Rig, until};
+use crate::rig::{LONG, Rig, until};
 
 const STREAM: i32 = 19;
 
@@ -19,7 +19,7 @@ fn a_driver_is_described_by_its_file() {
     assert_eq!(file.path(), rig.dir.join("cnc.dat"));
     let constants = file.constants();
     assert_eq!(constants.pid, i64::from(std::process::id()));
-    assert_eq!(constants.client_liveness_timeout, Duration::from_secs(10));
+    assert_eq!(constants.client_liveness_timeout, LONG);
     assert_eq!(constants.counters_metadata_buffer_length, constants.counters_values_buffer_length * 4);
     assert!(constants.error_log_buffer_length > 0 && constants.start_timestamp_ms > 0, "{constants:?}");
     assert!(file.is_driver_active(Duration::from_secs(10)));

@@ -1,12 +1,12 @@
 //! Adding and closing again and again: memory, counters and file descriptors stay as they were.
 
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use aeron_cluster::aeron::{Aeron, Context, ExclusivePublication, ImageHandlers};
+use aeron_cluster::aeron::{Aeron, ExclusivePublication, ImageHandlers};
 use aeron_cluster::testing::PortBlock;
 
-use crate::rig::{Rig, awaited, client, until};
+use crate::rig::{Rig, awaited, client, context, until};
 
 const STREAM: i32 = 21;
 const TYPE: i32 = 1021;
@@ -15,7 +15,6 @@ const PUBLISHER_LIMIT: i32 = 1;
 const SUBSCRIPTION_POSITION: i32 = 4;
 /// Behind the broadcast to clients (`AERON_BROADCAST_BUFFER_TRAILER_LENGTH`).
 const BROADCAST_TRAILER: usize = 128;
-const LONG: Duration = Duration::from_secs(120);
 
 /// One of each, added and closed; `to_several` gains and loses a destination.
 fn cycle(aeron: &Aeron, to_several: &ExclusivePublication, destination: &str, number: i32) {
@@ -61,25 +60,20 @@ fn footprint() -> (usize, usize) {
     (memory, std::fs::read_dir("/proc/self/fd").unwrap().count())
 }
 
-/// Whether memory says something: AddressSanitizer keeps what was freed, and finds leaks by itself.
+/// Whether memory says something: AddressSanitizer and valgrind, which is preloaded, keep what was freed, and find leaks by themselves.
 fn memory_counts() -> bool {
-    std::env::var_os("ASAN_OPTIONS").is_none()
+    let preloaded = std::env::var("LD_PRELOAD").unwrap_or_default();
+    std::env::var_os("ASAN_OPTIONS").is_none() && !preloaded.contains("valgrind")
 }
 
 fn cycles(warm_up: i32, count: i32, clients: i32) {
-    // Nothing dies here, however little of the machine is left for this; nor does a client that is slow to hear what the driver says.
-    let rig = Rig::with(|driver| {
-        driver
-            .client_liveness_timeout(LONG)
-            .publication_unblock_timeout(2 * LONG)
-            .driver_timeout(LONG)
-            .to_clients_buffer_length((64 << 20) + BROADCAST_TRAILER)
-    });
+    // No client dies here that is slow to hear what the driver says.
+    let rig = Rig::with(|driver| driver.to_clients_buffer_length((64 << 20) + BROADCAST_TRAILER));
     let ports = PortBlock::reserve().unwrap();
     let destination = format!("aeron:udp?endpoint=127.0.0.1:{}", ports.port(0));
     let (clients, mut to_several): (Vec<_>, Vec<_>) = (0..clients)
         .map(|_| {
-            let context = Context::new().dir(&rig.dir).driver_timeout(LONG).use_conductor_agent_invoker(true);
+            let context = context(&rig.dir).use_conductor_agent_invoker(true);
             let aeron = Aeron::connect(context).unwrap();
             let to_several = aeron.add_exclusive_publication("aeron:udp?control-mode=manual", STREAM).unwrap();
             (aeron, to_several)

@@ -13,7 +13,7 @@ use aeron_cluster::driver::MediaDriver;
 use aeron_cluster::testing::{PATIENCE, Process, WorkDir};
 use aeron_cluster::{Error, ErrorKind};
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, client, driver_context, forgotten_by_c, image_of, until};
+use crate::rig::{DRIVER_TIMEOUT, Rig, client, context, driver_context, forgotten_by_c, image_of, until};
 
 const STREAM: i32 = 12;
 /// Tells the test program that it is to be a driver, and where.
@@ -161,6 +161,11 @@ pub fn start_driver_with(dir: &Path, settings: &[(&str, &str)]) -> Process {
     process
 }
 
+/// Of a client that notices when its driver is killed.
+fn impatient(dir: &Path) -> Context {
+    context(dir).driver_timeout(DRIVER_TIMEOUT)
+}
+
 #[test]
 fn a_killed_driver_ends_its_clients_and_not_their_process() {
     let memory = WorkDir::new().unwrap();
@@ -168,8 +173,7 @@ fn a_killed_driver_ends_its_clients_and_not_their_process() {
     let mut driver = start_driver(&dir);
     let errors = Arc::new(Mutex::new(Vec::<Error>::new()));
     let seen = Arc::clone(&errors);
-    let context = Context::new().dir(&dir).driver_timeout(DRIVER_TIMEOUT);
-    let aeron = Aeron::connect(context.on_error(move |error| {
+    let aeron = Aeron::connect(impatient(&dir).on_error(move |error| {
         seen.lock().unwrap().push(error.clone());
         panic!("a handler that panics on the conductor thread");
     }))
@@ -260,7 +264,7 @@ fn a_driver_killed_under_load_ends_all_that_use_it_and_another_serves_them_again
     let dir = memory.path().join("aeron");
     let mut driver = start_driver(&dir);
     for _ in 0..2 {
-        let clients = [client(&dir), client(&dir)];
+        let clients = [impatient(&dir), impatient(&dir)].map(|context| Aeron::connect(context).unwrap());
         let sent: [AtomicU32; 4] = Default::default();
         std::thread::scope(|scope| {
             for (index, sent) in sent.iter().enumerate() {
@@ -291,8 +295,7 @@ fn the_last_handle_may_go_on_the_conductor_thread() {
     let last = Arc::new(Mutex::new(None));
     let (calls, freed) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
     let (mine, counted, flag) = (Arc::clone(&last), Arc::clone(&calls), Flag(Arc::clone(&freed)));
-    let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT);
-    let aeron = Aeron::connect(context.on_error(move |_| {
+    let aeron = Aeron::connect(context(&rig.dir).on_error(move |_| {
         let _ = &flag;
         counted.fetch_add(1, Ordering::Relaxed);
         let dropped: Option<(Aeron, Handles)> = mine.lock().unwrap().take();
@@ -312,7 +315,7 @@ fn a_client_waits_for_its_driver() {
     let memory = WorkDir::new().unwrap();
     let dir = memory.path().join("aeron");
     let waiting = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| Aeron::connect(Context::new().dir(&dir).driver_timeout(PATIENCE)));
+        let waiting = scope.spawn(|| Aeron::connect(context(&dir)));
         // It may have begun to wait by now or not: it finds the driver in either case.
         let _driver = MediaDriver::launch(driver_context(&dir)).unwrap();
         waiting.join().unwrap().map(|aeron| aeron.client_id())

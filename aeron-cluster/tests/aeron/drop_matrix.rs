@@ -3,15 +3,16 @@
 //! `drop_order.rs` has all orders of fewer kinds.
 
 use std::any::Any;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aeron_cluster::aeron::{Action, Aeron, CncFile, Context, FragmentAssembler, ImageHandlers, Publication};
+use aeron_cluster::aeron::{Action, Aeron, CncFile, FragmentAssembler, ImageHandlers, Publication};
 use aeron_cluster::driver::MediaDriver;
 use aeron_cluster::testing::{PATIENCE, PortBlock, WorkDir};
 
 use crate::death::start_driver_with;
-use crate::rig::{DRIVER_TIMEOUT, Rig, awaited, client, driver_context, forgotten_by_c, until};
+use crate::rig::{DRIVER_TIMEOUT, Rig, awaited, client, context, driver_context, forgotten_by_c, until};
 
 const STREAM: i32 = 30;
 const TYPE: i32 = 1030;
@@ -143,9 +144,13 @@ fn drawn() -> usize {
     std::env::var("AERON_CLUSTER_DROP_ORDERS").map_or(3, |count| count.parse().expect("a number"))
 }
 
-fn invoker(dir: &std::path::Path) -> Aeron {
-    let context = Context::new().dir(dir).driver_timeout(DRIVER_TIMEOUT).use_conductor_agent_invoker(true);
-    Aeron::connect(context).unwrap()
+fn invoker(dir: &Path) -> Aeron {
+    Aeron::connect(context(dir).use_conductor_agent_invoker(true)).unwrap()
+}
+
+/// One that notices when its driver is killed.
+fn impatient_invoker(dir: &Path) -> Aeron {
+    Aeron::connect(context(dir).driver_timeout(DRIVER_TIMEOUT).use_conductor_agent_invoker(true)).unwrap()
 }
 
 fn destination(ports: &PortBlock) -> String {
@@ -189,7 +194,7 @@ fn every_kind_with_a_killed_driver_and_with_another() {
     let orders = orders(drawn());
     let mut sets: Vec<(Aeron, Set)> = Vec::new();
     for number in 0..orders.len() {
-        let aeron = invoker(&dir);
+        let aeron = impatient_invoker(&dir);
         sets.push((aeron.clone(), Set::new(aeron, number as i32, &destination(&ports))));
         if number % 10 == 0 {
             sets.iter().for_each(|(aeron, _)| drop(aeron.do_work()));

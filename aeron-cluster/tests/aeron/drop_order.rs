@@ -3,10 +3,10 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aeron_cluster::aeron::{Aeron, Context, ImageHandlers};
+use aeron_cluster::aeron::{Aeron, ImageHandlers};
 use aeron_cluster::driver::MediaDriver;
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, client, driver_context, until};
+use crate::rig::{Rig, client, context, driver_context, until};
 
 const STREAM: i32 = 13;
 const HANDLES: usize = 6;
@@ -115,8 +115,7 @@ fn in_many_orders_with_a_dead_driver() {
     let mut sets: Vec<_> = (0i32..)
         .zip(&orders)
         .map(|(index, _)| {
-            let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT);
-            let aeron = Aeron::connect(context).unwrap();
+            let aeron = client(&rig.dir);
             (aeron.clone(), handles(aeron, STREAM + index))
         })
         .collect();
@@ -137,8 +136,7 @@ fn in_every_order_with_a_dead_driver_and_with_another() {
     let orders = orders();
     let mut sets: Vec<(Aeron, Handles)> = Vec::new();
     for (index, _) in (0i32..).zip(&orders) {
-        let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT).use_conductor_agent_invoker(true);
-        let aeron = Aeron::connect(context).unwrap();
+        let aeron = Aeron::connect(context(&rig.dir).use_conductor_agent_invoker(true)).unwrap();
         sets.push((aeron.clone(), handles(aeron, STREAM + index)));
         if index % 50 == 0 {
             work(&sets);

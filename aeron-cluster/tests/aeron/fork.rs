@@ -1,11 +1,11 @@
 //! A process that is forked has a client without a conductor, whose memory is the parent's.
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::{Aeron, Context};
+use aeron_cluster::aeron::Aeron;
 use aeron_cluster::driver::{MediaDriver, ThreadingMode};
-use aeron_cluster::testing::WorkDir;
+use aeron_cluster::testing::{PATIENCE, WorkDir};
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, driver_context, until};
+use crate::rig::{Rig, context, driver_context, until};
 
 const TYPE: i32 = 1020;
 
@@ -29,8 +29,7 @@ fn in_a_child(check: impl FnOnce() -> bool) {
 fn a_child_is_refused_and_does_not_close_its_parents_client() {
     let rig = Rig::new();
     for invoker in [false, true] {
-        let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT);
-        let aeron = Aeron::connect(context.use_conductor_agent_invoker(invoker)).unwrap();
+        let aeron = Aeron::connect(context(&rig.dir).use_conductor_agent_invoker(invoker)).unwrap();
         let counter = aeron.add_counter(TYPE, &[], "the parent's").unwrap();
         let mut held = Some((aeron.clone(), counter));
         in_a_child(|| {
@@ -66,7 +65,7 @@ fn a_child_does_not_end_its_parents_driver() {
         });
         let mut driver = held.unwrap();
         let _ = driver.is_invoker() && driver.do_work().is_ok();
-        assert!(driver.cnc_file().unwrap().is_driver_active(DRIVER_TIMEOUT), "{mode:?}");
+        assert!(driver.cnc_file().unwrap().is_driver_active(PATIENCE), "{mode:?}");
         driver.close().unwrap();
     }
 }

@@ -8,7 +8,7 @@ use aeron_cluster::aeron::{
     Aeron, AsyncAdd, Context, ImageHandlers, PublicationError, Registered, RegisteredKind, Subscription,
 };
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, awaited, image_of, until};
+use crate::rig::{Rig, awaited, client, context, image_of, until};
 
 const STREAM: i32 = 17;
 const TYPE: i32 = 1017;
@@ -138,7 +138,7 @@ impl WaitForError for AsyncAdd<Subscription> {
 #[test]
 fn a_handler_may_not_wait_and_may_let_the_last_handle_go() {
     let rig = Rig::new();
-    let aeron = Aeron::connect(Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT)).unwrap();
+    let aeron = client(&rig.dir);
     let said = Said::default();
     let (held, says) = (Arc::new(Mutex::new(None)), said.clone());
     let mine = Arc::clone(&held);
@@ -163,7 +163,7 @@ fn a_handler_may_not_wait_and_may_let_the_last_handle_go() {
 #[test]
 fn a_handler_that_removes_itself_may_hold_the_last_handle() {
     let rig = Rig::new();
-    let aeron = Aeron::connect(Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT)).unwrap();
+    let aeron = client(&rig.dir);
     let said = Said::default();
     let guard = Guard(said.clone(), "closed");
     aeron.add_close_handler(move || {
@@ -221,7 +221,7 @@ fn registrations_are_told_of() {
     let rig = Rig::new();
     let said = Said::default();
     let says = said.clone();
-    let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT).on_registered(move |what| {
+    let context = context(&rig.dir).on_registered(move |what| {
         let Registered { kind, channel, stream_id, session_id, registration_id } = *what;
         says.say(format!("{kind:?} {channel} {stream_id} {session_id:?} {registration_id}"));
     });
@@ -246,9 +246,8 @@ fn a_publication_hears_why_it_was_rejected() {
     let rig = Rig::new();
     let errors = Arc::new(Mutex::new(Vec::<PublicationError>::new()));
     let heard = Arc::clone(&errors);
-    let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT);
-    let aeron =
-        Aeron::connect(context.on_publication_error(move |error| heard.lock().unwrap().push(error.clone()))).unwrap();
+    let context = context(&rig.dir).on_publication_error(move |error| heard.lock().unwrap().push(error.clone()));
+    let aeron = Aeron::connect(context).unwrap();
     let subscription = rig.aeron.add_subscription("aeron:udp?endpoint=127.0.0.1:0", STREAM).unwrap();
     let channel = awaited("the port", || subscription.try_resolve_channel_endpoint_port().unwrap());
     let publication = aeron.add_publication(&channel, STREAM).unwrap();
@@ -268,8 +267,7 @@ fn nobody_else_hears_that_a_publication_was_rejected() {
     let listening = || {
         let errors = Arc::new(Mutex::new(Vec::<PublicationError>::new()));
         let heard = Arc::clone(&errors);
-        let context = Context::new().dir(&rig.dir).driver_timeout(DRIVER_TIMEOUT);
-        let context = context.on_publication_error(move |error| heard.lock().unwrap().push(error.clone()));
+        let context = context(&rig.dir).on_publication_error(move |error| heard.lock().unwrap().push(error.clone()));
         (Aeron::connect(context).unwrap(), errors)
     };
     let (clients, errors): (Vec<_>, Vec<_>) = (0..3).map(|_| listening()).unzip();

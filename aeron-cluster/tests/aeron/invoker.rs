@@ -10,13 +10,13 @@ use aeron_cluster::driver::MediaDriver;
 use aeron_cluster::testing::WorkDir;
 use aeron_cluster::{Error, ErrorKind};
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, client, driver_context, receive, until};
+use crate::rig::{self, Rig, client, driver_context, receive, until};
 
 const STREAM: i32 = 14;
 const OWN_TYPE_ID: i32 = 1014;
 
 fn context(dir: &Path) -> Context {
-    Context::new().dir(dir).driver_timeout(DRIVER_TIMEOUT).use_conductor_agent_invoker(true)
+    rig::context(dir).use_conductor_agent_invoker(true)
 }
 
 fn invoker(dir: &Path) -> Aeron {

@@ -3,10 +3,10 @@
 use std::net::UdpSocket;
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::aeron::{Aeron, ChannelStatus, Context};
-use aeron_cluster::testing::{Java, PATIENCE, Process, WorkDir};
+use aeron_cluster::aeron::ChannelStatus;
+use aeron_cluster::testing::{Java, Process, WorkDir};
 
-use crate::rig::{receive, until};
+use crate::rig::{client, receive, until};
 
 const STREAM: i32 = 29;
 
@@ -18,7 +18,7 @@ fn an_address_that_another_program_has_is_refused_by_javas_driver_too() {
     let properties = [("aeron.dir", dir.to_str().unwrap()), ("aeron.threading.mode", "SHARED")];
     let command = Java::aeron_all().unwrap().command("io.aeron.driver.MediaDriver", properties);
     let mut driver = Process::spawn("Java driver", &command).unwrap();
-    let aeron = Aeron::connect(Context::new().dir(&dir).driver_timeout(PATIENCE)).unwrap();
+    let aeron = client(&dir);
     let other = UdpSocket::bind("127.0.0.1:0").unwrap();
     let channel = format!("aeron:udp?endpoint={}", other.local_addr().unwrap());
     let error = aeron.add_subscription(&channel, STREAM).expect_err("the address is taken");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aeron_cluster::ErrorKind;
 use aeron_cluster::aeron::{Aeron, Context, CounterState, commit, version};
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, awaited, client, forgotten_by_c, until};
+use crate::rig::{Rig, awaited, client, context, forgotten_by_c, until};
 
 const STREAM: i32 = 27;
 const TYPE: i32 = 1027;
@@ -91,11 +91,7 @@ fn a_static_counter_is_refused_where_a_plain_one_is() {
 #[test]
 fn a_client_that_the_driver_gives_up_ends_and_leaves_static_counters() {
     let rig = Rig::with(|driver| driver.client_liveness_timeout(Duration::from_millis(500)));
-    let context = Context::new()
-        .dir(&rig.dir)
-        .driver_timeout(DRIVER_TIMEOUT)
-        .use_conductor_agent_invoker(true)
-        .keepalive_interval(Duration::from_secs(3600));
+    let context = context(&rig.dir).use_conductor_agent_invoker(true).keepalive_interval(Duration::from_secs(3600));
     let silent = Aeron::connect(context).unwrap();
     let gone = told_of_going(&rig.aeron);
     let of_nobody = silent.add_static_counter(TYPE, &[], "static", 42).unwrap();

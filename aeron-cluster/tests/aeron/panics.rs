@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aeron_cluster::aeron::{Action, Aeron, Context, FragmentAssembler, ImageHandlers, Subscription};
+use aeron_cluster::aeron::{Action, Aeron, FragmentAssembler, ImageHandlers, Subscription};
 
-use crate::rig::{DRIVER_TIMEOUT, Rig, awaited, image_of, until};
+use crate::rig::{Rig, awaited, context, image_of, until};
 
 const STREAM: i32 = 27;
 const TYPE: i32 = 1027;
@@ -121,9 +121,7 @@ fn every_handler_of_the_conductor_may_panic_and_the_client_goes_on() {
         let of = |name| panicking.handler(name);
         let (error, registered, publication_error) = (of("error"), of("registered"), of("publication error"));
         let (came, went, closed) = (of("counter came"), of("counter went"), of("closed"));
-        let context = Context::new()
-            .dir(&rig.dir)
-            .driver_timeout(DRIVER_TIMEOUT)
+        let context = context(&rig.dir)
             .use_conductor_agent_invoker(invoker)
             .on_error(move |_| error())
             .on_registered(move |_| registered())

@@ -1,6 +1,6 @@
 //! A driver in this process, a client of it, and waiting.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,11 @@ use aeron_cluster::aeron::{Aeron, Context, Counter, Image, Subscription};
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{PATIENCE, WorkDir};
 
-/// The client's patience with a driver that died; long enough for a loaded machine.
+/// Of clients whose driver is killed and cannot say that it ends: they notice after this. One that ends in order says so, and is not waited for.
 pub const DRIVER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a client may be silent, or not worked, and still be alive: longer than a test lasts, however little of the machine it has.
+pub const LONG: Duration = Duration::from_secs(120);
 
 /// Fields drop in their order: the client before its driver, and that before its directory.
 pub struct Rig {
@@ -54,7 +57,7 @@ impl Rig {
     }
 }
 
-pub fn driver_context(dir: &std::path::Path) -> DriverContext {
+pub fn driver_context(dir: &Path) -> DriverContext {
     DriverContext::new()
         .dir(dir)
         .threading_mode(ThreadingMode::Shared)
@@ -63,14 +66,21 @@ pub fn driver_context(dir: &std::path::Path) -> DriverContext {
         .timer_interval(Duration::from_millis(20))
         .publication_linger_timeout(Duration::from_millis(100))
         .image_liveness_timeout(Duration::from_millis(500))
+        .client_liveness_timeout(LONG)
+        .publication_unblock_timeout(2 * LONG)
         .counters_free_to_reuse_timeout(Duration::ZERO)
         .dir_delete_on_start(true)
         .dir_delete_on_shutdown(true)
         .dir_warn_if_exists(false)
 }
 
-pub fn client(dir: &std::path::Path) -> Aeron {
-    Aeron::connect(Context::new().dir(dir).driver_timeout(DRIVER_TIMEOUT)).unwrap()
+/// Of a client whose driver is there, or ends in order.
+pub fn context(dir: &Path) -> Context {
+    Context::new().dir(dir).driver_timeout(PATIENCE)
+}
+
+pub fn client(dir: &Path) -> Aeron {
+    Aeron::connect(context(dir)).unwrap()
 }
 
 /// Keeps in sight of LeakSanitizer what C forgets: the 88 bytes of a static counter whose client has ended, or closes right after it
