@@ -1,7 +1,6 @@
 //! The driver dies, and nothing else does.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,14 +9,13 @@ use aeron_cluster::aeron::{
     Action, Aeron, ChannelStatus, Context, Counter, ExclusivePublication, Image, OfferError, Publication, Subscription,
 };
 use aeron_cluster::driver::MediaDriver;
-use aeron_cluster::testing::{PATIENCE, Process, WorkDir};
+use aeron_cluster::testing::{PATIENCE, WorkDir};
 use aeron_cluster::{Error, ErrorKind};
 
+use crate::killable::start_driver;
 use crate::rig::{DRIVER_TIMEOUT, Rig, client, context, driver_context, forgotten_by_c, image_of, until};
 
 const STREAM: i32 = 12;
-/// Tells the test program that it is to be a driver, and where.
-const SERVE: &str = "AERON_CLUSTER_TEST_SERVE";
 
 /// One of each.
 struct Handles {
@@ -134,33 +132,6 @@ fn every_handle_says_that_it_is_closed() {
     handles.all_are_closed();
 }
 
-/// Not a test: the driver of the next one, in a process that can be killed.
-#[test]
-fn a_driver_to_be_killed() {
-    let Some(dir) = std::env::var_os(SERVE) else { return };
-    let _driver = MediaDriver::launch(driver_context(Path::new(&dir))).unwrap();
-    println!("serving");
-    loop {
-        std::thread::park();
-    }
-}
-
-fn start_driver(dir: &Path) -> Process {
-    start_driver_with(dir, &[])
-}
-
-/// Starts a driver as a process of its own, with settings from its environment.
-pub fn start_driver_with(dir: &Path, settings: &[(&str, &str)]) -> Process {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", "death::a_driver_to_be_killed", "--nocapture"])
-        .env(SERVE, dir)
-        .envs(settings.iter().copied());
-    let process = Process::spawn("driver", &command).unwrap();
-    process.wait_for_line("serving", PATIENCE).unwrap();
-    process
-}
-
 /// Of a client that notices when its driver is killed.
 fn impatient(dir: &Path) -> Context {
     context(dir).driver_timeout(DRIVER_TIMEOUT)
@@ -170,7 +141,7 @@ fn impatient(dir: &Path) -> Context {
 fn a_killed_driver_ends_its_clients_and_not_their_process() {
     let memory = WorkDir::new().unwrap();
     let dir = memory.path().join("aeron");
-    let mut driver = start_driver(&dir);
+    let mut driver = start_driver(&dir, &[]);
     let errors = Arc::new(Mutex::new(Vec::<Error>::new()));
     let seen = Arc::clone(&errors);
     let aeron = Aeron::connect(impatient(&dir).on_error(move |error| {
@@ -197,7 +168,7 @@ fn a_killed_driver_ends_its_clients_and_not_their_process() {
     let error = Aeron::connect(context).expect_err("its files alone are there");
     assert!(error.kind() == ErrorKind::DriverDead && error.message().contains(&*dir.to_string_lossy()), "{error}");
 
-    driver = start_driver(&dir);
+    driver = start_driver(&dir, &[]);
     let mut later = Handles::new(&client(&dir));
     assert!(later.publication.offer(b"alive").is_ok() && later.exclusive.offer(b"alive").is_ok());
     handles.all_are_closed();
@@ -262,7 +233,7 @@ fn work_until_the_end(aeron: &Aeron, stream: i32, sent: &AtomicU32) {
 fn a_driver_killed_under_load_ends_all_that_use_it_and_another_serves_them_again() {
     let memory = WorkDir::new().unwrap();
     let dir = memory.path().join("aeron");
-    let mut driver = start_driver(&dir);
+    let mut driver = start_driver(&dir, &[]);
     for _ in 0..2 {
         let clients = [impatient(&dir), impatient(&dir)].map(|context| Aeron::connect(context).unwrap());
         let sent: [AtomicU32; 4] = Default::default();
@@ -274,7 +245,7 @@ fn a_driver_killed_under_load_ends_all_that_use_it_and_another_serves_them_again
             until("all to be at work", || sent.iter().all(|sent| sent.load(Ordering::Relaxed) > 100));
             driver.kill();
         });
-        driver = start_driver(&dir);
+        driver = start_driver(&dir, &[]);
     }
     let aeron = client(&dir);
     assert!(Handles::new(&aeron).publication.offer(b"alive").is_ok());

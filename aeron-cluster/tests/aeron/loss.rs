@@ -5,7 +5,7 @@ use std::path::Path;
 use aeron_cluster::aeron::{Action, CncFile, FragmentAssembler, Header, OfferError};
 use aeron_cluster::testing::{Process, WorkDir};
 
-use crate::death::start_driver_with;
+use crate::killable::start_driver;
 use crate::rig::{awaited, client, until};
 
 const STREAM: i32 = 23;
@@ -23,7 +23,7 @@ fn losing_driver(dir: &Path) -> Process {
         ("AERON_UDP_CHANNEL_INCOMING_INTERCEPTORS", "loss"),
         ("AERON_UDP_CHANNEL_TRANSPORT_BINDINGS_LOSS_ARGS", "rate=0.2|recv-msg-mask=0x2|seed=7"),
     ];
-    start_driver_with(dir, &settings)
+    start_driver(dir, &settings)
 }
 
 /// A stream whose receiver passes over what is missing: whole messages around the gaps, and none that is put together across one.

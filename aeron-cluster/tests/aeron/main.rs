@@ -21,11 +21,15 @@ mod handlers;
 mod images;
 mod invoker;
 mod java_driver;
+#[path = "../support/killable.rs"]
+mod killable;
 mod last_position;
 mod loss;
 mod messages;
 #[path = "../support/mounts.rs"]
 mod mounts;
+#[path = "../support/orders.rs"]
+mod orders;
 mod ownership;
 mod panics;
 mod polling;

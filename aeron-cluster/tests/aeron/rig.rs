@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use aeron_cluster::ErrorKind;
 use aeron_cluster::aeron::{Aeron, Context, Counter, Image, Subscription};
-use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
+use aeron_cluster::driver::{DriverContext, MediaDriver};
 use aeron_cluster::testing::{PATIENCE, WorkDir};
+
+pub use crate::killable::{LONG, driver_context};
 
 /// Of clients whose driver is killed and cannot say that it ends: they notice after this. One that ends in order says so, and is not waited for.
 pub const DRIVER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a client may be silent, or not worked, and still be alive: longer than a test lasts, however little of the machine it has.
-pub const LONG: Duration = Duration::from_secs(120);
 
 /// Fields drop in their order: the client before its driver, and that before its directory.
 pub struct Rig {
@@ -55,23 +54,6 @@ impl Rig {
         self.aeron.counters().for_each(|counter| count += usize::from(counter.type_id == type_id));
         count
     }
-}
-
-pub fn driver_context(dir: &Path) -> DriverContext {
-    DriverContext::new()
-        .dir(dir)
-        .threading_mode(ThreadingMode::Shared)
-        .term_buffer_length(64 * 1024)
-        .ipc_term_buffer_length(64 * 1024)
-        .timer_interval(Duration::from_millis(20))
-        .publication_linger_timeout(Duration::from_millis(100))
-        .image_liveness_timeout(Duration::from_millis(500))
-        .client_liveness_timeout(LONG)
-        .publication_unblock_timeout(2 * LONG)
-        .counters_free_to_reuse_timeout(Duration::ZERO)
-        .dir_delete_on_start(true)
-        .dir_delete_on_shutdown(true)
-        .dir_warn_if_exists(false)
 }
 
 /// Of a client whose driver is there, or ends in order.

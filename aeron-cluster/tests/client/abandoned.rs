@@ -8,7 +8,7 @@ use aeron_cluster::testing::PortBlock;
 
 use crate::rig::*;
 
-const STEPS: [ConnectState; 6] = [
+pub const STEPS: [ConnectState; 6] = [
     ConnectState::CreateEgressSubscription,
     ConnectState::CreateIngressPublications,
     ConnectState::AwaitPublicationConnected,

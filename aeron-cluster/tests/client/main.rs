@@ -5,11 +5,16 @@ mod abandoned;
 mod channels;
 mod churn;
 mod connecting;
+mod drop_matrix;
 mod egress;
 mod fork;
 mod healing;
 mod invoker;
+#[path = "../support/killable.rs"]
+mod killable;
 mod leader;
+#[path = "../support/orders.rs"]
+mod orders;
 mod panics;
 mod pieces;
 mod refusals;

@@ -112,8 +112,7 @@ impl Host {
     }
 
     pub fn member(&self, ingress_channel: &str) -> Member {
-        let ingress = self.aeron.add_subscription(ingress_channel, 101).unwrap();
-        Member { aeron: self.aeron.clone(), ingress, egress: None, assembler: aeron::FragmentAssembler::new() }
+        Member::new(&self.aeron, ingress_channel, 101)
     }
 
     /// A member with an egress that is open.
@@ -129,13 +128,7 @@ impl Host {
     /// A client with an open session, and the one member it talks to, over shared memory.
     pub fn connected(&self, context: Context) -> (AeronCluster, Member) {
         let mut member = self.member(IPC);
-        let mut connect = AeronCluster::async_connect(context).unwrap();
-        let request = member.next_connect_request(&mut connect);
-        member.answer(request.correlation_id, EventCode::Ok, "");
-        let client = until("the session", || connect.poll().unwrap());
-        assert_eq!(connect.state(), ConnectState::Done);
-        assert_eq!(connect.poll().unwrap_err().kind(), ErrorKind::State);
-        (client, member)
+        (member.connected(context), member)
     }
 }
 
@@ -154,6 +147,22 @@ pub struct Member {
 }
 
 impl Member {
+    pub fn new(aeron: &Aeron, ingress_channel: &str, stream_id: i32) -> Self {
+        let ingress = aeron.add_subscription(ingress_channel, stream_id).unwrap();
+        Self { aeron: aeron.clone(), ingress, egress: None, assembler: aeron::FragmentAssembler::new() }
+    }
+
+    /// A client with an open session.
+    pub fn connected(&mut self, context: Context) -> AeronCluster {
+        let mut connect = AeronCluster::async_connect(context).unwrap();
+        let request = self.next_connect_request(&mut connect);
+        self.answer(request.correlation_id, EventCode::Ok, "");
+        let client = until("the session", || connect.poll().unwrap());
+        assert_eq!(connect.state(), ConnectState::Done);
+        assert_eq!(connect.poll().unwrap_err().kind(), ErrorKind::State);
+        client
+    }
+
     /// The next message of a client, as `take` sees it.
     pub fn poll<T>(&mut self, mut take: impl FnMut(IngressEvent<'_>) -> Option<T>) -> Option<T> {
         let Self { ingress, assembler, .. } = self;
