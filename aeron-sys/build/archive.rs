@@ -9,6 +9,8 @@ use crate::schema::Schema;
 
 /// The static library's name.
 pub const LIB: &str = "aeron_archive_c_client_static";
+/// The one file that build/persistent_subscription.c compiles in its own way.
+const PERSISTENT_SUBSCRIPTION: &str = "aeron_archive_persistent_subscription.c";
 
 /// Compiles the archive client. Returns the folder that its library is in.
 pub fn compile(config: &Config, source: &Path) -> Result<PathBuf, String> {
@@ -26,6 +28,8 @@ pub fn compile(config: &Config, source: &Path) -> Result<PathBuf, String> {
         .file(config.manifest_dir.join("build/next_session_id.c"))
         .define("aeron_async_next_session_id", "aeron_sys_async_next_session_id")
         .define("aeron_async_next_session_id_poll", "aeron_sys_async_next_session_id_poll")
+        // A publication that upstream closes twice.
+        .file(config.manifest_dir.join("build/persistent_subscription.c"))
         .warnings(false)
         .cargo_metadata(false)
         .out_dir(config.out_dir.join("archive"));
@@ -60,8 +64,11 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
 
 fn c_files(dir: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = fs::read_dir(dir).map_err(|e| format!("cannot list {}: {e}", dir.display()))?;
-    let mut files: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "c")).collect();
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "c") && !path.ends_with(PERSISTENT_SUBSCRIPTION))
+        .collect();
     files.sort();
     Ok(files)
 }

@@ -88,17 +88,20 @@ impl SharedBytes {
         }
         let bytes = std::array::from_fn(|index| {
             // SAFETY: in bounds, as was just looked at, and valid while `self` lives.
-            unsafe { &*self.as_mut_ptr().add(offset + index).cast::<AtomicU8>() }.load(Ordering::Relaxed)
+            unsafe { &*self.as_mut_ptr().add(offset + index).cast::<AtomicU8>() }.load(BEFORE_FENCE)
         });
         fence(Ordering::Acquire);
         Some(bytes)
     }
 }
 
+/// ThreadSanitizer has no model of a fence: where it watches (`ci/sanitize --thread`), the load itself must say what the fence orders.
+const BEFORE_FENCE: Ordering = if cfg!(thread_sanitizer) { Ordering::Acquire } else { Ordering::Relaxed };
+
 /// An acquiring load of what may be read-only memory, for which only a relaxed one is defined.
 #[inline]
 pub(super) fn acquire_i64(cell: &AtomicI64) -> i64 {
-    let value = cell.load(Ordering::Relaxed);
+    let value = cell.load(BEFORE_FENCE);
     fence(Ordering::Acquire);
     value
 }
@@ -106,7 +109,7 @@ pub(super) fn acquire_i64(cell: &AtomicI64) -> i64 {
 /// As [`acquire_i64`].
 #[inline]
 pub(super) fn acquire_i32(cell: &AtomicI32) -> i32 {
-    let value = cell.load(Ordering::Relaxed);
+    let value = cell.load(BEFORE_FENCE);
     fence(Ordering::Acquire);
     value
 }

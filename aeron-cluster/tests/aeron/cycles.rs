@@ -60,10 +60,12 @@ fn footprint() -> (usize, usize) {
     (memory, std::fs::read_dir("/proc/self/fd").unwrap().count())
 }
 
-/// Whether memory says something: AddressSanitizer and valgrind, which is preloaded, keep what was freed, and find leaks by themselves.
+/// Whether memory says something: AddressSanitizer and valgrind, which is preloaded, keep what was freed, and find leaks by themselves;
+/// ThreadSanitizer remembers who touched what.
 fn memory_counts() -> bool {
     let preloaded = std::env::var("LD_PRELOAD").unwrap_or_default();
-    std::env::var_os("ASAN_OPTIONS").is_none() && !preloaded.contains("valgrind")
+    let is_sanitized = ["ASAN_OPTIONS", "TSAN_OPTIONS"].iter().any(|options| std::env::var_os(options).is_some());
+    !is_sanitized && !preloaded.contains("valgrind")
 }
 
 fn cycles(warm_up: i32, count: i32, clients: i32) {

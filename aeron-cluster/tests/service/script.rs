@@ -165,7 +165,10 @@ impl Script {
 
     /// What the service says next, as `wanted` reads it.
     pub fn heard<T>(&mut self, wanted: impl Fn(ServiceEvent<'_>) -> Option<T>) -> T {
-        heard(self.from_service.as_mut().expect("a consensus module that listens"), wanted)
+        heard(self.from_service.as_mut().expect("a consensus module that listens"), wanted).unwrap_or_else(|error| {
+            let told = self.errors.try_iter().collect::<Vec<_>>();
+            panic!("{error}; the container has ended: {}, and told of {told:?}", self.container.is_ended())
+        })
     }
 
     /// The consensus module listens again.
@@ -322,13 +325,12 @@ fn join(log_session_id: i32, log_position: i64, role: Role, log_channel: &str) -
 }
 
 /// The next message of a service that is what is wanted, past others.
-pub fn heard<T>(from_service: &mut Subscription, wanted: impl Fn(ServiceEvent<'_>) -> Option<T>) -> T {
+pub fn heard<T>(from_service: &mut Subscription, wanted: impl Fn(ServiceEvent<'_>) -> Option<T>) -> Result<T> {
     wait_until("a message of the service", PATIENCE, || {
         let mut heard = None;
         from_service.poll(1, |message, _| heard = ServiceEvent::decode(message).ok().and_then(&wanted))?;
         Ok(heard.map_or(ControlFlow::Continue(()), ControlFlow::Break))
     })
-    .unwrap()
 }
 
 pub fn ack(event: ServiceEvent<'_>) -> Option<ServiceAck> {

@@ -38,7 +38,7 @@ fn a_service_that_cannot_be_made_is_acknowledged_as_a_failed_start() {
     let _counters = stage.publish(&recovery);
     let make = || -> Probe { panic!("no service today") };
     let container = ClusteredServiceContainer::launch_with(context(&stage.cluster), make).unwrap();
-    let ack = heard(&mut from_service, ack);
+    let ack = heard(&mut from_service, ack).unwrap();
     assert_eq!((ack.ack_id, ack.log_position, ack.timestamp, ack.relevant_id), (0, 640, 77, -1));
     assert_eq!(ended(container).unwrap_err().message(), "making the service panicked: no service today");
 }

@@ -26,7 +26,7 @@ CI_CAS(aeron_cas_uint64, uint64_t)
 CI_CAS(aeron_cas_int32, int32_t)
 #undef CI_CAS
 
-/* ThreadSanitizer has no model of a fence that stands alone: what Aeron orders with these is in ci/thread-sanitizer/suppressions. */
+/* ThreadSanitizer has no model of a fence that stands alone: what Aeron orders with these alone is reported, and would be suppressed. */
 inline void aeron_acquire(void)
 {
     __asm__ __volatile__("" ::: "memory");
