@@ -1,5 +1,7 @@
-//! What the targets do, and the messages that they start from.
+//! What the targets do, and what they start from.
 
-pub mod recordings;
+pub mod corpus;
+pub mod driver_files;
+pub mod list;
 pub mod seeds;
 pub mod targets;

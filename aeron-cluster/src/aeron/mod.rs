@@ -26,6 +26,8 @@ mod destination;
 pub(crate) mod distinct_errors;
 mod exclusive_publication;
 mod fragment_assembler;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 mod handle;
 mod header;
 mod heartbeat;

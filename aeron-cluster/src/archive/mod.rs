@@ -82,6 +82,8 @@ mod connect;
 mod context;
 mod error_code;
 mod errors;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 mod guard;
 mod native_context;
 mod persistent_context;
@@ -130,13 +132,6 @@ const ILLEGAL_STATE: i32 = 2002;
 
 /// What the C client says of the one answer that is neither done nor an error (`ControlResponseCode.RECORDING_UNKNOWN`).
 const RECORDING_UNKNOWN: &str = "unexpected response code: 2";
-
-/// Decodes a message of an archive, for fuzz targets.
-#[cfg(feature = "testing")]
-pub(crate) fn decode_answer(message: &[u8]) {
-    let _ = response::ControlResponse::decode(message);
-    let _ = response::decode_signal(message);
-}
 
 /// The error of the call that just failed on this thread.
 fn failure(doing: impl std::fmt::Display) -> Error {

@@ -20,7 +20,7 @@ impl Context {
         Self::from_lookup(std::env::var_os)
     }
 
-    fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self> {
+    pub(super) fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self> {
         environment::read(Context::new(), VARIABLES, lookup)
     }
 }

@@ -69,6 +69,8 @@ mod egress_adapter;
 mod egress_poller;
 mod endpoints;
 mod environment;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 mod healing;
 mod ingress;
 mod keep_alive;

@@ -25,7 +25,7 @@ impl Context {
         Self::from_lookup(std::env::var_os)
     }
 
-    fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self> {
+    pub(super) fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self> {
         let variables: Vec<_> = ROWS.iter().filter_map(|row| row.variable).collect();
         environment::read(Context::new(), &variables, lookup)
     }

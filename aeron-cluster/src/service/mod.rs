@@ -25,6 +25,8 @@ mod environment;
 pub mod error_log;
 mod error_sink;
 pub mod framed;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 mod hooks;
 mod joining;
 mod lifecycle;

@@ -40,7 +40,7 @@ impl RecoveryState {
         found
     }
 
-    fn decode(key: &[u8]) -> Option<Self> {
+    pub(super) fn decode(key: &[u8]) -> Option<Self> {
         let service_count = usize::try_from(i32_at(key, SERVICE_COUNT_OFFSET)?).ok()?;
         let snapshot_recording_ids =
             (0..service_count).map_while(|i| i64_at(key, SNAPSHOT_RECORDING_IDS_OFFSET + 8 * i)).collect();

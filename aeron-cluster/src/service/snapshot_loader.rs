@@ -50,7 +50,7 @@ impl SnapshotLoader {
         failure.map_or(Ok(fragments), Err)
     }
 
-    fn on_message(
+    pub(super) fn on_message(
         &mut self,
         message: &[u8],
         on_session: &mut impl FnMut(&ClientSession<'_>) -> Result<()>,
