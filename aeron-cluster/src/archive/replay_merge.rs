@@ -84,7 +84,7 @@ impl ReplayMergeSettings {
 /// ```
 ///
 /// Signals that the archive sends meanwhile are lost, as in Java and C. Dropping it ends the replay, removes the destination of the
-/// replay and waits for the driver's answers to that, about a millisecond.
+/// replay and waits for the driver's answers to that, about a millisecond, or until the client finds that the driver is dead.
 pub struct ReplayMerge {
     // In the order in which they must end.
     merging: Merging,
@@ -276,9 +276,22 @@ impl Merging {
         Some(constants.session_id)
     }
 
+    /// Waits until the driver answers something, or the client has ended. C asks the driver to remove a destination and waits for the
+    /// answer: for ever if the client ends meanwhile, as it does when the driver is dead and nobody has noticed. Of a client that has
+    /// ended it asks nothing.
+    fn await_driver(&self) {
+        while !self.aeron.is_closed() {
+            match self.aeron.next_session_id(0) {
+                Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::DriverDead) => {}
+                _ => break,
+            }
+        }
+    }
+
     /// Waits for the driver to remove the destination of the replay. An error along the way leaves the merge alive, with one thing less to
     /// wait for.
     fn close(&self) -> Result<()> {
+        self.await_driver();
         let _turn = self.aeron.turn()?;
         let mut closed = Ok(());
         for _ in 0..CLOSE_ATTEMPTS {

@@ -4,7 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aeron_cluster::aeron::{Action, Aeron, FragmentAssembler, ImageHandlers, Subscription};
+use aeron_cluster::aeron::{
+    Action, Aeron, Context, ExclusivePublication, FragmentAssembler, ImageHandlers, Subscription,
+};
 
 use crate::rig::{Rig, awaited, context, image_of, until};
 
@@ -83,6 +85,70 @@ fn every_poll_resumes_a_panic_at_every_message_and_loses_none() {
     }
 }
 
+#[test]
+fn a_handler_of_blocks_may_panic_at_every_image_and_the_others_keep_theirs() {
+    let rig = Rig::new();
+    let mut subscription = rig.aeron.add_subscription("aeron:ipc", STREAM).unwrap();
+    let mut publications: Vec<_> =
+        (0..3).map(|_| rig.aeron.add_exclusive_publication("aeron:ipc", STREAM).unwrap()).collect();
+    until("the images", || subscription.image_count() == 3);
+    for panics_at in 0..3 {
+        for publication in &mut publications {
+            until("room to send", || publication.offer(b"block").is_ok());
+        }
+        let mut taken = Vec::new();
+        let payload = catch_unwind(AssertUnwindSafe(|| {
+            subscription.block_poll(4096, |block| {
+                taken.push(block.session_id);
+                if taken.len() == panics_at + 1 {
+                    std::panic::panic_any(panics_at);
+                }
+            })
+        }))
+        .expect_err("the panic comes back");
+        assert_eq!((payload.downcast_ref(), taken.len()), (Some(&panics_at), panics_at + 1));
+        let rest = subscription.block_poll(4096, |block| taken.push(block.session_id)).unwrap();
+        assert_eq!(rest, 64 * (2 - panics_at));
+        taken.sort_unstable();
+        let mut sessions: Vec<_> = publications.iter().map(ExclusivePublication::session_id).collect();
+        sessions.sort_unstable();
+        assert_eq!(taken, sessions, "a block of each, once; the panic was at {panics_at}");
+    }
+}
+
+#[test]
+fn a_visitor_of_images_may_panic_at_every_image_and_holds_none() {
+    let rig = Rig::new();
+    let mut subscription = rig.aeron.add_subscription("aeron:ipc", STREAM).unwrap();
+    let mut publications: Vec<_> =
+        (0..3).map(|_| rig.aeron.add_exclusive_publication("aeron:ipc", STREAM).unwrap()).collect();
+    until("the images", || subscription.image_count() == 3);
+    let mut all = Vec::new();
+    subscription.for_each_image(|image| all.push(image.session_id()));
+    assert_eq!(all.len(), 3);
+    for panics_at in 0..3 {
+        let mut seen = Vec::new();
+        let payload = catch_unwind(AssertUnwindSafe(|| {
+            subscription.for_each_image(|image| {
+                if seen.len() == panics_at {
+                    std::panic::panic_any(panics_at);
+                }
+                seen.push(image.session_id());
+            });
+        }))
+        .expect_err("the panic comes back");
+        assert_eq!((payload.downcast_ref(), &seen[..]), (Some(&panics_at), &all[..panics_at]));
+        publications.iter_mut().for_each(|publication| until("room to send", || publication.offer(&[7]).is_ok()));
+        let mut taken = 0;
+        until("what was sent", || {
+            taken += subscription.poll(9, |_, _| {}).unwrap();
+            taken == 3
+        });
+    }
+    drop(publications);
+    until("the images to go", || subscription.image_count() == 0);
+}
+
 /// Counts calls of handlers by their names, each of which panics.
 #[derive(Clone, Default)]
 struct Panicking(Arc<Mutex<Vec<&'static str>>>);
@@ -146,7 +212,12 @@ fn every_handler_of_the_conductor_may_panic_and_the_client_goes_on() {
             unavailable();
         });
         let subscription = aeron.add_subscription_with("aeron:ipc", STREAM, handlers).unwrap();
-        panicking.wait_for("registered", work);
+        let registered = || panicking.0.lock().unwrap().iter().filter(|name| **name == "registered").count();
+        until("the registration to be told", || registered() == 1);
+        drop(aeron.add_publication("aeron:ipc", STREAM + 1).unwrap());
+        until("that of a publication", || registered() == 2);
+        drop(aeron.add_exclusive_publication("aeron:ipc", STREAM + 1).unwrap());
+        until("that of an exclusive one", || registered() == 3);
         let publication = rig.aeron.add_publication("aeron:ipc", STREAM).unwrap();
         panicking.wait_for("available", work);
         drop(publication);
@@ -167,6 +238,53 @@ fn every_handler_of_the_conductor_may_panic_and_the_client_goes_on() {
         drop(publication);
         drop(aeron);
         panicking.wait_for("closed", || {});
+    }
+}
+
+/// Gives a client a handler that holds this.
+type Hold = fn(&Aeron, Clinging);
+/// The same, before it is one.
+type HoldBefore = fn(Context, Clinging) -> Context;
+
+#[test]
+fn what_handlers_hold_may_panic_when_it_goes_with_the_client() {
+    const HEARTBEAT: i32 = 11;
+    let before: [HoldBefore; 3] = [
+        |context, held| context.on_error(move |_| _ = &held),
+        |context, held| context.on_registered(move |_| _ = &held),
+        |context, held| context.on_publication_error(move |_| _ = &held),
+    ];
+    let after: [Hold; 3] = [
+        |aeron, held| _ = aeron.add_available_counter_handler(move |_| _ = &held),
+        |aeron, held| _ = aeron.add_unavailable_counter_handler(move |_| _ = &held),
+        |aeron, held| _ = aeron.add_close_handler(move || _ = &held),
+    ];
+    let rig = Rig::new();
+    // The driver has known a client since it first asked for something.
+    let _known = rig.aeron.add_counter(TYPE, &[], "of the rig").unwrap();
+    for number in 0..before.len() + after.len() {
+        for invoker in [false, true] {
+            let panicking = Panicking::default();
+            let held = Clinging(panicking.clone());
+            let context = context(&rig.dir).use_conductor_agent_invoker(invoker);
+            let aeron = match before.get(number) {
+                Some(hold) => Aeron::connect(hold(context, held)).unwrap(),
+                None => {
+                    let aeron = Aeron::connect(context).unwrap();
+                    after[number - before.len()](&aeron, held);
+                    aeron
+                }
+            };
+            drop(aeron.add_counter(TYPE, &[], "known").unwrap());
+            assert_eq!(rig.count(HEARTBEAT), 2);
+            let met = catch_unwind(AssertUnwindSafe(|| drop(aeron))).err();
+            let met = met.and_then(|payload| payload.downcast::<String>().ok());
+            // Handlers of the close go as they are called, where panics are logged. All others come to whoever lets the client go.
+            let is_logged = number == before.len() + after.len() - 1;
+            assert_eq!(met.is_none(), is_logged, "{number}: {met:?}");
+            assert_eq!(*panicking.0.lock().unwrap(), ["dropped"], "{number}");
+            until("the driver to have let the client go", || rig.count(HEARTBEAT) == 1);
+        }
     }
 }
 

@@ -3,15 +3,20 @@
 #![cfg(feature = "testing")]
 
 mod connecting;
+mod drop_matrix;
 mod endings;
 mod falling_out;
 mod handles;
+#[path = "../support/killable.rs"]
+mod killable;
 mod killed;
 mod losses;
 mod merging;
 #[path = "../support/mounts.rs"]
 mod mounts;
 mod node;
+#[path = "../support/orders.rs"]
+mod orders;
 mod panics;
 mod persistent;
 mod persistent_failures;

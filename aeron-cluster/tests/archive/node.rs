@@ -78,24 +78,11 @@ impl Node {
                 .publication_linger_timeout(Duration::from_millis(200)),
         )
         .expect("driver");
-        let control = format!("aeron:udp?endpoint=localhost:{}", ports.port(0));
-        let (aeron_dir, archive_dir) = (driver.dir().display().to_string(), disk.path().join("archive"));
-        let archive_dir = archive_dir.display().to_string();
-        let mut properties = vec![
-            ("aeron.dir", aeron_dir.as_str()),
-            ("aeron.archive.dir", &archive_dir),
-            ("aeron.archive.control.channel", &control),
-            ("aeron.archive.replication.channel", "aeron:udp?endpoint=localhost:0"),
-            ("aeron.archive.threading.mode", "SHARED"),
-            ("aeron.archive.segment.file.length", "128k"),
-            ("aeron.archive.recording.events.enabled", "false"),
-            ("aeron.archive.idle.strategy", "org.agrona.concurrent.BackoffIdleStrategy"),
-        ];
-        properties.extend_from_slice(more);
         // A page of a mapped file for which there is no room is the end of its virtual machine.
         let mark_file_dir = memory.path().join("mark").display().to_string();
+        let mut properties = more.to_vec();
         properties.extend(disk_size.map(|_| ("aeron.archive.mark.file.dir", mark_file_dir.as_str())));
-        let mut command = java().command("io.aeron.archive.Archive", properties);
+        let mut command = archive_command(driver.dir(), disk.path(), &ports, &properties);
         if let Some(size) = disk_size {
             command = on_a_disk_of(size, disk.path(), &command);
         }
@@ -138,6 +125,24 @@ impl Node {
     pub fn connect(&self) -> Archive {
         Archive::connect(&self.local()).expect("archive")
     }
+}
+
+/// The archive server on that driver and that disk, with more properties.
+pub fn archive_command(aeron_dir: &Path, disk: &Path, ports: &PortBlock, more: &[(&str, &str)]) -> Command {
+    let control = format!("aeron:udp?endpoint=localhost:{}", ports.port(0));
+    let (aeron_dir, archive_dir) = (aeron_dir.display().to_string(), disk.join("archive").display().to_string());
+    let mut properties = vec![
+        ("aeron.dir", aeron_dir.as_str()),
+        ("aeron.archive.dir", &archive_dir),
+        ("aeron.archive.control.channel", &control),
+        ("aeron.archive.replication.channel", "aeron:udp?endpoint=localhost:0"),
+        ("aeron.archive.threading.mode", "SHARED"),
+        ("aeron.archive.segment.file.length", "128k"),
+        ("aeron.archive.recording.events.enabled", "false"),
+        ("aeron.archive.idle.strategy", "org.agrona.concurrent.BackoffIdleStrategy"),
+    ];
+    properties.extend_from_slice(more);
+    java().command("io.aeron.archive.Archive", properties)
 }
 
 /// The command in a namespace of its own, where a small disk is at that path.

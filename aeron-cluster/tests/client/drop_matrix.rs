@@ -1,6 +1,6 @@
 //! Everything that there is of cluster clients goes in many orders: beside a living driver, when it was killed, and when another is there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use aeron_cluster::aeron::{self, Aeron, Subscription};
@@ -8,7 +8,7 @@ use aeron_cluster::client::{
     AeronCluster, AsyncConnect, Context, EgressAdapter, EgressPoller, IngressPublication, Reconnect, State,
 };
 use aeron_cluster::driver::MediaDriver;
-use aeron_cluster::testing::{Process, WorkDir};
+use aeron_cluster::testing::{PATIENCE, WorkDir};
 
 use crate::abandoned::{STEPS, reach};
 use crate::killable::start_driver;
@@ -20,7 +20,8 @@ const KINDS: usize = 10;
 const CONNECTED_ALONE: usize = 5;
 /// Streams of one set, of which each client has its own.
 const STREAMS: i32 = 10;
-const DRIVER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Of clients whose driver is killed: they notice after this. On a loaded machine a living one stands still for seconds.
+const DRIVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One of each, and the members that they talk to.
 struct Set {
@@ -29,17 +30,21 @@ struct Set {
     members: Vec<Member>,
 }
 
+/// A set, and the order in which it goes.
+type Ordered = (Set, Vec<usize>);
+
 /// What sets are made with: an Aeron client of the members, and where their driver is.
 struct Far<'a> {
     aeron: &'a Aeron,
     dir: &'a Path,
+    driver_timeout: Duration,
 }
 
 impl Far<'_> {
     fn context(&self, stream: i32) -> Context {
         Context::new()
             .aeron_dir(self.dir)
-            .driver_timeout(DRIVER_TIMEOUT)
+            .driver_timeout(self.driver_timeout)
             .ingress_channel(IPC)
             .ingress_stream_id(stream)
             .egress_channel(IPC)
@@ -71,10 +76,10 @@ impl Far<'_> {
         (egress, adapter, poller)
     }
 
-    /// `number` tells sets of one driver apart.
-    fn set(&self, number: usize) -> Set {
-        let stream = 1_000 + number as i32 * STREAMS;
-        let context = aeron::Context::new().dir(self.dir).driver_timeout(DRIVER_TIMEOUT);
+    /// `number` and `third` tell sets of one driver apart.
+    fn set(&self, number: usize, third: usize) -> Set {
+        let stream = 1_000 + (number + third * 100) as i32 * STREAMS;
+        let context = aeron::Context::new().dir(self.dir).driver_timeout(self.driver_timeout);
         let aeron = Aeron::connect(context.use_conductor_agent_invoker(number % 2 == 1)).unwrap();
         let members: Vec<_> = (0..4).map(|index| self.member(stream + index * 2)).collect();
         let [mut of_first, mut of_second, mut of_third, mut of_fourth] = members.try_into().ok().unwrap();
@@ -135,72 +140,50 @@ impl Set {
 fn every_kind_with_a_living_driver() {
     let host = Host::start();
     let before = host.census();
-    let far = Far { aeron: &host.aeron, dir: host.driver.dir() };
-    with_each_order(KINDS, |number, order| far.set(number).go(order));
+    let far = Far { aeron: &host.aeron, dir: host.driver.dir(), driver_timeout: PATIENCE };
+    with_each_order(KINDS, |number, order| far.set(number, 0).go(order));
     host.until_back_at(&before, "some order", &mut None);
 }
 
-/// Sets of a driver that was killed, of which nobody has noticed yet that it is dead.
-struct Bereft {
-    dir: PathBuf,
-    sets: Vec<(Set, Vec<usize>)>,
-    _memory: WorkDir,
+fn notice(sets: &mut [Ordered]) {
+    until("the clients to notice", || sets.iter_mut().all(|(set, _)| set.has_noticed()).then_some(()));
 }
 
-impl Bereft {
-    fn new() -> Bereft {
-        let memory = WorkDir::new().unwrap();
-        let dir = memory.path().join("driver");
-        let mut driver: Process = start_driver(&dir, &[]);
-        let aeron = Aeron::connect(aeron::Context::new().dir(&dir)).unwrap();
-        let far = Far { aeron: &aeron, dir: &dir };
-        let sets = with_each_order(KINDS, |number, order| (far.set(number), order.to_vec()));
-        driver.kill();
-        Bereft { dir, sets, _memory: memory }
-    }
-
-    fn notice(&mut self) {
-        let Bereft { sets, .. } = self;
-        until("the clients to notice", || sets.iter_mut().all(|(set, _)| set.has_noticed()).then_some(()));
-    }
-
-    fn go(&mut self) {
-        self.sets.drain(..).for_each(|(set, order)| set.go(&order));
-    }
+fn go(sets: Vec<Ordered>) {
+    sets.into_iter().for_each(|(set, order)| set.go(&order));
 }
 
+/// A third of them before anybody noticed, a third after that, and a third when another driver is there: clients that have an Aeron client of
+/// their own have a new one by then, and are opening new sessions.
 #[test]
-fn every_kind_before_anybody_noticed_that_the_driver_was_killed() {
-    Bereft::new().go();
-}
+fn every_kind_with_a_killed_driver_and_beside_another() {
+    let memory = WorkDir::new().unwrap();
+    let dir = memory.path().join("driver");
+    let mut killed = start_driver(&dir, &[]);
+    let aeron = Aeron::connect(aeron::Context::new().dir(&dir)).unwrap();
+    let far = Far { aeron: &aeron, dir: &dir, driver_timeout: DRIVER_TIMEOUT };
+    let sets = |third: usize| with_each_order(KINDS, |number, order| (far.set(number, third), order.to_vec()));
+    let [unaware, mut aware, mut late] = [sets(0), sets(1), sets(2)];
+    killed.kill();
+    go(unaware);
+    notice(&mut aware);
+    notice(&mut late);
+    go(aware);
 
-#[test]
-fn every_kind_with_a_killed_driver() {
-    let mut bereft = Bereft::new();
-    bereft.notice();
-    bereft.go();
-}
-
-/// Clients that have an Aeron client of their own have a new one by then, and are opening new sessions.
-#[test]
-fn every_kind_beside_another_driver() {
-    let mut bereft = Bereft::new();
-    bereft.notice();
-    let driver = MediaDriver::launch(driver_context(&bereft.dir)).unwrap();
-    let aeron = Aeron::connect(aeron::Context::new().dir(driver.dir())).unwrap();
-    let host = Host { aeron, driver, _dir: WorkDir::new().unwrap() };
+    let driver = MediaDriver::launch(driver_context(&dir)).unwrap();
+    let host = Host { aeron: Aeron::connect(aeron::Context::new().dir(&dir)).unwrap(), driver, _dir: memory };
     let (mut client, mut member) = host.connected(host.shared_context(IPC, IPC));
     let before = host.census();
     let mut journal = Journal::default();
     until("new Aeron clients", || {
         let mut have = 0;
-        for alone in bereft.sets.iter_mut().map(|(set, _)| set.alone()) {
+        for alone in late.iter_mut().map(|(set, _)| set.alone()) {
             let _ = alone.poll_egress(&mut journal);
             have += usize::from(!alone.aeron().is_closed() && alone.state() == State::Reconnecting);
         }
-        (have == bereft.sets.len()).then_some(())
+        (have == late.len()).then_some(())
     });
-    bereft.go();
+    go(late);
     host.until_back_at(&before, "what was of another driver", &mut None);
     client.offer(b"untouched").unwrap();
     until("the message", || member.poll(|_| Some(())));
