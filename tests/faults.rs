@@ -43,10 +43,23 @@ fn no_room_for_the_mark_file() {
     faults("full-mark-file", 1);
 }
 
+/// The names of all faults, or of those that are asked for.
+fn listed(arguments: &[&str]) -> String {
+    let list = Command::new(program("faults")).arg("--list").args(arguments).output().unwrap();
+    String::from_utf8([list.stdout, list.stderr].concat()).unwrap()
+}
+
+#[test]
+fn a_name_means_itself_before_it_means_all_that_begin_so() {
+    assert_eq!(listed(&["--only", "loss-1"]), "loss-1\n");
+    assert_eq!(listed(&["--only", "relay-both@4,loss-"]), "relay-both\nloss-1\nloss-10\n");
+    assert!(listed(&["--only", "loss-1,nothing"]).contains("no fault has the name nothing"));
+    assert!(listed(&["--only", "loss-1@one"]).contains("no seed in loss-1@one"));
+}
+
 #[test]
 fn the_table_has_every_fault() {
-    let list = Command::new(program("faults")).arg("--list").output().unwrap();
-    let names = String::from_utf8(list.stdout).unwrap();
+    let names = listed(&[]);
     let table = include_str!("../docs/faults.md");
     let missing: Vec<_> = names.lines().filter(|name| !table.contains(&format!("`{name}`"))).collect();
     assert!(names.lines().count() > 40 && missing.is_empty(), "not in docs/faults.md: {missing:?}");

@@ -45,7 +45,8 @@ struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Only faults whose names begin so; commas between several.
+    /// The fault of this name, or those whose names begin so if there is none; commas between several, which happen in this order. One with
+    /// a seed of its own is NAME@SEED.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
 
@@ -65,33 +66,53 @@ fn main() -> ExitCode {
 
 /// Whether all went well.
 fn run(args: &Args) -> Result<bool> {
-    let is_wanted =
-        |fault: &Fault| args.only.is_empty() || args.only.iter().any(|only| fault.name().starts_with(only.as_str()));
-    let faults: Vec<Fault> = Fault::all().into_iter().filter(is_wanted).collect();
-    ensure!(!faults.is_empty(), "no fault has a name that begins with {}", args.only.join(" or "));
+    let faults = wanted(&args.only)?;
     if args.list {
-        faults.iter().for_each(|fault| println!("{}", fault.name()));
+        faults.iter().for_each(|(fault, _)| println!("{}", fault.name()));
         return Ok(true);
     }
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seed = args.seed.unwrap_or(since_epoch.as_secs());
     println!("faults: seed {seed}; each again with ./ci/faults --seed {seed} --only NAME");
-    Faults { seed, rig: None, done: 0, failed: 0 }.run(&faults, args.runs)
+    Faults { rig: None, past: Vec::new(), done: 0, failed: 0 }.run(&faults, seed, args.runs)
+}
+
+/// The faults that are named, with their own seeds; all of them if none is.
+fn wanted(only: &[String]) -> Result<Vec<(Fault, Option<u64>)>> {
+    let all = Fault::all();
+    if only.is_empty() {
+        return Ok(all.into_iter().map(|fault| (fault, None)).collect());
+    }
+    let mut wanted = Vec::new();
+    for only in only {
+        let (name, seed) = match only.split_once('@') {
+            Some((name, seed)) => (name, Some(seed.parse().with_context(|| format!("no seed in {only}"))?)),
+            None => (only.as_str(), None),
+        };
+        let is_name = all.iter().any(|fault| fault.name() == name);
+        let is_meant = |of: String| if is_name { of == name } else { of.starts_with(name) };
+        let found: Vec<_> = all.iter().filter(|fault| is_meant(fault.name())).map(|fault| (*fault, seed)).collect();
+        ensure!(!found.is_empty(), "no fault has the name {name}, nor one that begins so");
+        wanted.extend(found);
+    }
+    Ok(wanted)
 }
 
 struct Faults {
-    seed: u64,
     /// What the last fault left, for the next one that needs the same.
     rig: Option<Rig>,
+    /// What happened to it so far, as the command line says it.
+    past: Vec<String>,
     done: u64,
     failed: u64,
 }
 
 impl Faults {
-    fn run(mut self, faults: &[Fault], runs: u64) -> Result<bool> {
+    fn run(mut self, faults: &[(Fault, Option<u64>)], seed: u64, runs: u64) -> Result<bool> {
         let (stop, start) = (StopFlag::on_signals()?, Instant::now());
-        for fault in faults {
-            for seed in self.seed..self.seed + runs {
+        for (fault, own) in faults {
+            let first = own.unwrap_or(seed);
+            for seed in first..first + runs {
                 if stop.is_set() {
                     bail!("stopped");
                 }
@@ -114,6 +135,10 @@ impl Faults {
         let (name, start) = (fault.name(), Instant::now());
         println!("faults: {name} begins");
         let rig = self.rig.take().filter(|rig| rig.setup() == fault.setup());
+        if rig.is_none() {
+            self.past.clear();
+        }
+        self.past.push(format!("{name}@{seed}"));
         let mut random = Random::new(name.bytes().fold(seed, |seed, byte| seed.wrapping_mul(31) ^ u64::from(byte)));
         let ready = rig.map_or_else(|| Rig::start(fault.setup(), seed).context("the start of the cluster"), Ok);
         let outcome = ready.and_then(|mut rig| match rig.run(fault, &mut random) {
@@ -134,6 +159,9 @@ impl Faults {
                 self.failed += 1;
                 println!("faults: {name:<26} {took:>5.1} s  FAILED: {error:#}");
                 println!("faults: again with ./ci/faults --seed {seed} --only {name}");
+                if self.past.len() > 1 {
+                    println!("faults: and after all that its cluster went through with --only {}", self.past.join(","));
+                }
             }
         }
     }

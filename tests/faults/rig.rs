@@ -188,15 +188,6 @@ impl Rig {
         Ok(())
     }
 
-    /// Waits until the counter of a member is as wanted. It need not move meanwhile.
-    pub fn await_counter(&mut self, member: usize, type_id: i32, is_wanted: impl Fn(i64) -> bool) -> Result<()> {
-        let cluster = &self.loaded.cluster;
-        Ok(wait_until(&format!("counter {type_id} of member {member}"), PATIENCE, || {
-            let value = cluster.counter(member, type_id)?;
-            Ok(if value.is_some_and(&is_wanted) { ControlFlow::Break(()) } else { ControlFlow::Continue(value) })
-        })?)
-    }
-
     /// Lets a client send commands, and waits until the cluster has taken them.
     pub fn order(&mut self, commands: impl IntoIterator<Item = crate::replica::Command<'static>>) -> Result<()> {
         let load = &self.loaded.loads[0];
