@@ -37,3 +37,12 @@ bool WRAP(CONDVAR_WAIT_TIMEOUT)(void *condvar, void *mutex, uint64_t seconds, ui
     __tsan_acquire(mutex);
     return woken;
 }
+
+/* A thread of a scope counts itself out, and who waits for the scope reads the count: the first or the second word, as the compiler laid it out. */
+void REAL(SCOPE_COUNT_OUT)(void *scope, bool panicked);
+void WRAP(SCOPE_COUNT_OUT)(void *scope, bool panicked)
+{
+    __tsan_release(scope);
+    __tsan_release((uint64_t *)scope + 1);
+    REAL(SCOPE_COUNT_OUT)(scope, panicked);
+}
