@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aeron_cluster::aeron::IdleStrategy;
 use aeron_cluster::archive::{
-    Archive, Context, PersistentSubscription, PersistentSubscriptionListener, SourceLocation, StartFrom,
+    Archive, Context, PersistentSubscription, PersistentSubscriptionListener, ReplayMerge, ReplayMergeSettings,
+    SourceLocation, StartFrom,
 };
 use aeron_cluster::{Error, ErrorKind};
 
 use crate::node::Node;
 use crate::persistent::{CHANNEL, settings};
-use crate::{STREAM, until};
+use crate::recordings::recorded;
+use crate::{STREAM, message, until};
 
 /// Panics once, when it is armed.
 #[derive(Clone, Default)]
@@ -122,4 +124,35 @@ fn a_listener_of_a_persistent_subscription_may_panic() {
     drop(publication);
     assert_eq!(panic_of("its end", || _ = persistent.poll(9, |_, _| {}).expect("no error")), "left");
     persistent.poll(9, |_, _| {}).expect("it goes on");
+}
+
+#[test]
+fn a_handler_of_a_merge_may_panic_and_loses_nothing() {
+    let node = Node::start();
+    let mut archive = node.connect();
+    let recording_id = recorded(&mut archive, 5);
+    let manual = node.aeron.add_subscription("aeron:udp?control-mode=manual", STREAM).expect("subscription");
+    let live = format!("aeron:udp?endpoint=localhost:0|control=localhost:{}", node.ports.port(1));
+    let settings = ReplayMergeSettings::new(recording_id, 0, "aeron:udp", "aeron:udp?endpoint=localhost:0", live);
+    let mut merge = ReplayMerge::start(archive, manual, &settings).expect("a merge");
+    let mut received = Vec::new();
+    for panics_at in 0..5 {
+        let met = panic_of("a message", || {
+            let poll = merge.poll(9, |message, _| {
+                if received.len() == panics_at {
+                    std::panic::panic_any("handler");
+                }
+                received.push(message.to_vec());
+            });
+            poll.expect("no error");
+        });
+        assert_eq!((met, received.len()), ("handler", panics_at));
+        until("that message", || {
+            merge.poll(1, |message, _| received.push(message.to_vec())).expect("no error");
+            (received.len() > panics_at).then_some(())
+        });
+    }
+    assert_eq!(received, (0..5).map(message).collect::<Vec<_>>());
+    let (mut archive, _) = merge.finish();
+    assert!(archive.list_recording(recording_id).expect("the connection goes on").is_some());
 }

@@ -3,9 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
-use aeron_cluster::aeron::Header;
-use aeron_cluster::client::{AeronCluster, CredentialsSupplier, EgressListener, StateChange};
+use aeron_cluster::aeron::{Header, IdleStrategy};
+use aeron_cluster::client::{
+    AeronCluster, CredentialsSupplier, EgressAdapter, EgressListener, StateChange, on_controlled_message, on_message,
+};
 use aeron_cluster::codec::{
     AdminRequestType, AdminResponse, AdminResponseCode, Challenge, EventCode, MessageHeader, NewLeaderEvent,
     SessionEvent, SessionMessageHeader,
@@ -197,4 +200,99 @@ fn an_invoker_that_panics_is_called_again() {
     });
     assert_eq!(payload.downcast_ref(), Some(&"invoker"));
     poll_until(&mut client, &mut journal, "AWAIT_NEW_LEADER_CONNECTION -> CONNECTED");
+}
+
+/// What a call panics with, sooner or later.
+fn met(what: &str, mut call: impl FnMut()) -> &'static str {
+    let payload = until(what, || catch_unwind(AssertUnwindSafe(&mut call)).err());
+    *payload.downcast::<&'static str>().expect("a panic that is meant")
+}
+
+#[test]
+fn controlled_listeners_and_those_of_an_adapter_hear_the_same_again() {
+    let host = Host::start();
+    let (mut client, member) = host.connected(host.context(IPC, IPC));
+    member.send_message(SESSION, b"any");
+    let mut controlled = on_controlled_message(|_, _, _, _| std::panic::panic_any("controlled"));
+    assert_eq!(met("the client's", || _ = client.controlled_poll_egress(&mut controlled).unwrap()), "controlled");
+    let mut journal = Journal::default();
+    poll_until(&mut client, &mut journal, "message 7 99 any");
+    drop((client, member));
+
+    let mut subscription = host.aeron.add_subscription(IPC, 202).unwrap();
+    let mut member = host.member(IPC);
+    member.open_egress(IPC, 202);
+    let mut adapter = EgressAdapter::new(SESSION, 10);
+    let long = "x".repeat(5_000);
+    member.send_message(SESSION, long.as_bytes());
+    member.send_message(SESSION, b"after");
+    assert_eq!(met("the adapter's", || _ = adapter.controlled_poll(&mut subscription, &mut controlled)), "controlled");
+    let mut plain = on_message(|_, _, _, _| std::panic::panic_any("plain"));
+    assert_eq!(met("the adapter's, again", || _ = adapter.poll(&mut subscription, &mut plain)), "plain");
+    let mut journal = Journal::default();
+    until("both messages", || {
+        adapter.poll(&mut subscription, &mut journal).unwrap();
+        journal.has("message 7 99 after").then_some(())
+    });
+    assert_eq!(journal.0, [format!("message 7 99 {long}"), "message 7 99 after".to_owned()]);
+}
+
+#[derive(Clone)]
+struct Impatient;
+
+impl IdleStrategy for Impatient {
+    fn idle(&mut self, _work_count: usize) {
+        std::panic::panic_any("idle");
+    }
+
+    fn reset(&mut self) {}
+}
+
+#[test]
+fn what_is_called_while_connecting_may_panic_and_leaves_nothing() {
+    let host = Host::start();
+    let before = host.census();
+    let context = || host.shared_context(IPC, IPC);
+    let contexts =
+        [("idle", context().idle_strategy(Impatient)), ("clock", context().clock(|| std::panic::panic_any("clock")))];
+    for (what, context) in contexts {
+        assert_eq!(met(what, || _ = AeronCluster::connect(context.clone())), what);
+        host.until_back_at(&before, what, &mut None);
+    }
+}
+
+#[test]
+fn a_clock_that_panics_is_asked_again() {
+    let host = Host::start();
+    let armed = Arc::new(AtomicBool::new(false));
+    let fires = Arc::clone(&armed);
+    let clock = move || match fires.swap(false, Ordering::Relaxed) {
+        true => std::panic::panic_any("clock"),
+        false => Instant::now(),
+    };
+    let (mut client, member) = host.connected(host.context(IPC, IPC).clock(clock));
+    armed.store(true, Ordering::Relaxed);
+    // It is asked while the client waits for a new leader.
+    member.name_leader(TERM + 1, 2, "");
+    let mut journal = Journal::default();
+    assert_eq!(met("the clock", || _ = client.poll_egress(&mut journal).unwrap()), "clock");
+    poll_until(&mut client, &mut journal, "AWAIT_NEW_LEADER_CONNECTION -> CONNECTED");
+    member.send_message(SESSION, b"after");
+    poll_until(&mut client, &mut journal, "message 7 99 after");
+}
+
+#[test]
+fn a_handler_of_errors_that_panics_changes_nothing() {
+    let host = Host::start();
+    let called = Arc::new(AtomicBool::new(false));
+    let calls = Arc::clone(&called);
+    let context = host.context(IPC, IPC).on_error(move |_| {
+        calls.store(true, Ordering::Relaxed);
+        panic!("as told");
+    });
+    let (mut client, member) = host.connected(context);
+    drop((member, host));
+    let error = until("the end", || client.poll_egress(&mut Journal::default()).err());
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    until("the handler", || called.load(Ordering::Relaxed).then_some(()));
 }

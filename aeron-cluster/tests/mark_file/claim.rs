@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::ErrorKind;
-use aeron_cluster::service::mark_file::ClusterMarkFile;
+use aeron_cluster::service::mark_file::{ClusterMarkFile, Options};
 
 use crate::dir::{Dir, NOW};
 
@@ -30,6 +30,28 @@ fn a_living_owner_keeps_its_file_even_when_it_hangs() {
     assert_active(&dir, NOW + 60_000, "hanging");
     mark.signal_terminated().expect("forced");
     dir.open_at(NOW + 2).expect("it ended, though its value still lives");
+}
+
+#[test]
+fn a_clock_that_panics_leaves_the_file_to_the_next() {
+    let dir = Dir::new();
+    for panics_at in 0.. {
+        let asked = std::cell::Cell::new(0);
+        let clock = || {
+            if asked.replace(asked.get() + 1) == panics_at {
+                std::panic::panic_any("clock");
+            }
+            NOW
+        };
+        let options = Options::new(dir.mark_file());
+        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ClusterMarkFile::open(&options, clock)));
+        let Err(payload) = opened else {
+            assert!(panics_at > 0, "it asks for the time");
+            break;
+        };
+        assert_eq!(payload.downcast_ref(), Some(&"clock"));
+        dir.open_at(NOW).expect("nobody has it").signal_ready(NOW).expect("forced");
+    }
 }
 
 #[test]

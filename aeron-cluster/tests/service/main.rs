@@ -12,16 +12,21 @@ mod counters;
 mod differences;
 mod divergence;
 mod driven;
+mod drop_matrix;
 mod ending;
 mod events;
 mod failing;
 mod framed;
 mod invoker;
 mod joining;
+#[path = "../support/killable.rs"]
+mod killable;
 mod lengths;
 mod loading;
 mod messages;
 mod order;
+#[path = "../support/orders.rs"]
+mod orders;
 mod panics;
 mod played_archive;
 mod probe;

@@ -37,8 +37,13 @@ impl ClusteredService for Failing {
     fn on_session_close(&mut self, _: &Cluster, _: &ClientSession, _: i64, _: CloseReason) {
         self.reach("on_session_close");
     }
-    fn on_session_message(&mut self, _: &Cluster, _: Option<&ClientSession>, _: i64, _: &[u8], _: &Header<'_>) {
+    fn on_session_message(&mut self, cluster: &Cluster, _: Option<&ClientSession>, _: i64, _: &[u8], _: &Header<'_>) {
         self.reach("on_session_message");
+        let waited = cluster.idle_with(0, |_| {
+            self.reach("idle_with");
+            0
+        });
+        assert!(waited.is_ok() || self.0 == "idle_with", "{waited:?}");
     }
     fn on_timer_event(&mut self, _: &Cluster, _: i64, _: i64) {
         self.reach("on_timer_event");
@@ -106,6 +111,12 @@ fn a_panic_in_any_callback_ends_the_container_and_names_the_callback() {
         assert!(error.starts_with(&format!("service panicked in {callback} at log position")), "{error}");
         assert!(error.contains("as told"), "{error}");
     }
+}
+
+#[test]
+fn a_panic_in_what_is_done_while_a_callback_waits_ends_the_container() {
+    let error = ended_by("idle_with", |context| context);
+    assert!(error.contains("panicked in") && error.contains("as told"), "{error}");
 }
 
 #[test]

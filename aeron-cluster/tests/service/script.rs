@@ -73,6 +73,12 @@ impl Stage {
         Stage { aeron, cluster: Rc::new(cluster), processes }
     }
 
+    /// On a driver that the test started itself.
+    pub fn on(cluster: &Rc<TestCluster>) -> Stage {
+        let aeron = Aeron::connect(aeron::Context::new().dir(cluster.aeron_dir(0)).driver_timeout(PATIENCE)).unwrap();
+        Stage { aeron, cluster: Rc::clone(cluster), processes: Vec::new() }
+    }
+
     /// Lets a part stand still, for good.
     pub fn freeze(&self, part: Part) {
         let (_, process) = self.processes.iter().find(|(running, _)| *running == part).expect("a part that runs");

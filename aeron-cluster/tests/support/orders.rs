@@ -1,6 +1,8 @@
 //! Handles of many kinds that go in many orders. All orders of more than a few kinds are too many to try; these are few, and have whatever
 //! two or three of the kinds can do to each other.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::any::Any;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +18,7 @@ pub fn boxed(handle: impl Any + Send) -> Handle {
 }
 
 /// Lets the handles go in an order.
-pub fn let_go(mut handles: Vec<Handle>, order: &[usize]) {
+pub fn let_go<T: ?Sized>(mut handles: Vec<Option<Box<T>>>, order: &[usize]) {
     assert_eq!(handles.len(), order.len());
     order.iter().for_each(|index| handles[*index] = None);
 }
