@@ -6,17 +6,24 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::fault::{FullDisk, Victim};
+use crate::load::Load;
 use crate::loaded::replicas_with;
 use crate::mounts::{is_root, with_own_mounts};
+use crate::replica;
 use crate::rig::{Extra, Rig};
 
 /// Whose disks they are.
 const MEMBER: usize = 0;
 /// Room for what a run writes, and soon full.
 const SIZE: &str = "48m";
+/// More state than there is room for, when an archive has room enough to begin with it.
+const SNAPSHOT_LENGTH: u32 = 8_000_000;
+const ROOM_MB: u64 = 4;
+/// How often the load may come in between, or a tool may be asked.
+const ATTEMPTS: u32 = 5;
 const BALLAST: &str = "ballast";
 const READY: &str = "ready";
 /// Writes what the process of a mark file would have written at its end, which [`TestCluster`] does where it sees the file.
@@ -92,6 +99,13 @@ impl SmallDisk {
         Ok(said)
     }
 
+    /// Leaves room for so many megabytes.
+    fn fill_but(&self, dir: &Path, megabytes: u64) -> Result<()> {
+        let (ballast, dir) = (dir.join(BALLAST), dir.display());
+        let room = format!("$(($(df --output=avail --block-size=1M '{dir}' | tail -1) - {megabytes}))");
+        self.shell(&format!("dd status=none if=/dev/zero bs=1M count=\"{room}\" of='{}'", ballast.display()))
+    }
+
     fn free(&self, dir: &Path) -> Result<()> {
         self.shell(&format!("rm '{}'", dir.join(BALLAST).display()))
     }
@@ -120,6 +134,7 @@ pub fn start() -> Result<(TestCluster, Extra)> {
 pub fn run(rig: &mut Rig, disk: FullDisk) -> Result<String> {
     match disk {
         FullDisk::Archive => archive(rig),
+        FullDisk::Snapshot => snapshot(rig),
         FullDisk::MarkFile => mark_file(rig),
     }
 }
@@ -127,14 +142,14 @@ pub fn run(rig: &mut Rig, disk: FullDisk) -> Result<String> {
 fn disk(rig: &Rig) -> Result<&SmallDisk> {
     match &rig.extra {
         Extra::Disk(disk) => Ok(disk),
-        _ => anyhow::bail!("no small disk"),
+        _ => bail!("no small disk"),
     }
 }
 
 /// The archive has no room for the next part of the log.
 fn archive(rig: &mut Rig) -> Result<String> {
     let dir = rig.cluster().archive_dir(MEMBER);
-    let role = if rig.cluster().wait_for_leader()? == MEMBER { "leader" } else { "follower" };
+    let role = role(rig)?;
     disk(rig)?.fill(&dir)?;
     rig.await_end(MEMBER, Victim::Server(Part::ConsensusModule))?;
     rig.await_end(MEMBER, Victim::Service)?;
@@ -149,9 +164,54 @@ fn archive(rig: &mut Rig) -> Result<String> {
         disk(rig)?.shell(&format!("{RELEASE} of='{}'", file.display()))?;
     }
     // An archive does not start on a recording whose last fragment may be half there, until its tool has cut that off.
-    disk(rig)?.archive_tool(&dir, "verify")?;
+    // It reads one answer, and may ask for the recording of a snapshot too: each time it has done one.
+    let mut verified = disk(rig)?.archive_tool(&dir, "verify");
+    for _ in 1..ATTEMPTS {
+        verified = verified.or_else(|_| disk(rig)?.archive_tool(&dir, "verify"));
+    }
+    verified?;
     rig.cluster().start()?;
     Ok(format!("member {MEMBER} ({role}): {words}; archive: {of_archive}"))
+}
+
+/// The archive has room to begin the recording of a snapshot, and not for all of it. There is no load: what keeps so much state is not
+/// to be told otherwise, nor the log to need the room.
+fn snapshot(rig: &mut Rig) -> Result<String> {
+    let dir = rig.cluster().archive_dir(MEMBER);
+    // Written to by an archive that has no room, and else not there in full.
+    let mark_file = dir.join("archive-mark.dat");
+    disk(rig)?.shell(&format!("fallocate --length \"$(stat -c %s '{0}')\" '{0}'", mark_file.display()))?;
+    keep(rig)?;
+    let role = role(rig)?;
+    disk(rig)?.fill_but(&dir, ROOM_MB)?;
+    let leader = rig.cluster().wait_for_leader()?;
+    let before = rig.process(MEMBER, Victim::Service)?.line_count();
+    let _tool = rig.cluster().start_cluster_tool(leader, &["snapshot"])?;
+    let service = rig.process(MEMBER, Victim::Service)?;
+    let words = service.wait_for_line_from(before, "on_take_snapshot failed", PATIENCE)?;
+    disk(rig)?.free(&dir)?;
+    rig.loaded.loads.iter().for_each(Load::go_on);
+    rig.loaded.settle()?;
+    rig.check_running(MEMBER)?;
+    Ok(format!("member {MEMBER} ({role}) goes on: {words}"))
+}
+
+/// Has the replicas keep more state than there is room for, and pauses the load, which may have them keep less.
+fn keep(rig: &mut Rig) -> Result<()> {
+    let kept = format!("kept={SNAPSHOT_LENGTH} ");
+    for _ in 0..ATTEMPTS {
+        rig.order([replica::Command::Keep { length: SNAPSHOT_LENGTH }])?;
+        rig.loaded.loads.iter().for_each(Load::pause);
+        if rig.loaded.state()?.contains(&kept) {
+            return Ok(());
+        }
+        rig.loaded.loads.iter().for_each(Load::go_on);
+    }
+    bail!("the load had the replicas keep less, {ATTEMPTS} times")
+}
+
+fn role(rig: &mut Rig) -> Result<&'static str> {
+    Ok(if rig.cluster().wait_for_leader()? == MEMBER { "leader" } else { "follower" })
 }
 
 /// A service that starts has no room for its mark file; there is none of an earlier run.

@@ -53,11 +53,22 @@ pub enum Disorder {
     Both,
 }
 
+/// What becomes of a client's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// SIGKILL.
+    Killed,
+    /// SIGSTOP, and SIGCONT after so many seconds.
+    Stopped(u64),
+}
+
 /// Which disk is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FullDisk {
     /// The archive's, while it records.
     Archive,
+    /// The same, when a snapshot does not fit on it.
+    Snapshot,
     /// The cluster directory's, when the service starts.
     MarkFile,
 }
@@ -74,6 +85,8 @@ pub enum Setup {
     Loss(u32),
     /// A relay between any two drivers.
     Relay(Disorder),
+    /// A driver for clients that are processes, and sessions that time out soon.
+    Clients,
     /// Archive and cluster directory of member 0 on a small disk of their own.
     SmallDisk,
 }
@@ -93,6 +106,7 @@ pub enum Fault {
     /// Packets come twice, or out of order.
     Relay(Disorder),
     Full(FullDisk),
+    Client(Halt),
     /// One service, or all, take so many milliseconds for a message.
     Slow {
         is_everywhere: bool,
@@ -121,7 +135,8 @@ impl Fault {
         all.extend([3_600, -3_600].map(|seconds| Fault::Clock(None, seconds)));
         all.extend([1, 10].map(Fault::Loss));
         all.extend([Disorder::Doubled, Disorder::Reordered, Disorder::Both].map(Fault::Relay));
-        all.extend([FullDisk::Archive, FullDisk::MarkFile].map(Fault::Full));
+        all.extend([Halt::Killed, Halt::Stopped(12)].map(Fault::Client));
+        all.extend([FullDisk::Archive, FullDisk::MarkFile, FullDisk::Snapshot].map(Fault::Full));
         all
     }
 
@@ -135,7 +150,10 @@ impl Fault {
             Fault::Clock(None, seconds) => format!("clock-member{seconds:+}s"),
             Fault::Loss(percent) => format!("loss-{percent}"),
             Fault::Relay(disorder) => format!("relay-{}", format!("{disorder:?}").to_lowercase()),
+            Fault::Client(Halt::Killed) => "kill-client".to_owned(),
+            Fault::Client(Halt::Stopped(seconds)) => format!("pause-client-{seconds}s"),
             Fault::Full(FullDisk::Archive) => "full-archive".to_owned(),
+            Fault::Full(FullDisk::Snapshot) => "full-snapshot".to_owned(),
             Fault::Full(FullDisk::MarkFile) => "full-mark-file".to_owned(),
             Fault::Slow { is_everywhere, ms } => format!("slow-{}-{ms}ms", if is_everywhere { "all" } else { "one" }),
         }
@@ -148,6 +166,7 @@ impl Fault {
             Fault::Clock(None, _) => Setup::ClockOfMember,
             Fault::Loss(percent) => Setup::Loss(percent),
             Fault::Relay(disorder) => Setup::Relay(disorder),
+            Fault::Client(_) => Setup::Clients,
             Fault::Full(_) => Setup::SmallDisk,
         }
     }

@@ -48,7 +48,7 @@ const TERMINATING: i64 = 5;
 /// tool has asked for it.
 const SLOW_MESSAGES: usize = 8;
 const SLOW_MS: u32 = 250;
-/// State that takes a snapshot some time.
+/// State that takes a snapshot some time, unless the load has had less kept meanwhile.
 const KEPT_BYTES: u32 = 2_000_000;
 /// Longer than each time-out of those that are left.
 const FOR_EVER: Duration = Duration::from_secs(12);

@@ -2,6 +2,7 @@
 //! what drivers say to each other alike.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -42,10 +43,14 @@ impl ClientDriver {
         Ok(ClientDriver { _process: process, dir })
     }
 
+    pub fn aeron_dir(&self) -> PathBuf {
+        self.dir.path().join("aeron")
+    }
+
     /// Of a client on it.
     pub fn context(&self, cluster: &TestCluster) -> Context {
         Context::new()
-            .aeron_dir(self.dir.path().join("aeron"))
+            .aeron_dir(self.aeron_dir())
             .ingress_channel("aeron:udp?term-length=64k")
             .ingress_endpoints(cluster.ingress_endpoints())
             .egress_channel(cluster.egress_channel())

@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 
+mod clients;
 mod clocks;
 mod disks;
 mod fault;
@@ -57,6 +58,9 @@ struct Args {
     /// Print the names, and do nothing.
     #[arg(long)]
     list: bool,
+
+    #[arg(long, num_args = 3, hide = true)]
+    client: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -66,6 +70,9 @@ fn main() -> ExitCode {
 
 /// Whether all went well.
 fn run(args: &Args) -> Result<bool> {
+    if !args.client.is_empty() {
+        return clients::be_client(&args.client);
+    }
     let faults = wanted(&args.only)?;
     if args.list {
         faults.iter().for_each(|(fault, _)| println!("{}", fault.name()));

@@ -12,9 +12,10 @@ use crate::fault::{Fault, Setup, Victim};
 use crate::loaded::{Loaded, MEMBERS};
 use crate::random::Random;
 use crate::relays::Wiring;
-use crate::{clocks, disks, kills, losses, pauses, relays, slowness};
+use crate::{clients, clocks, disks, kills, losses, pauses, relays, slowness};
 
-const CLIENTS: u64 = 2;
+/// Sessions of the load.
+pub const CLIENTS: u64 = 2;
 
 /// What a setup has besides the cluster. It ends after it.
 pub enum Extra {
@@ -40,6 +41,7 @@ impl Rig {
             Setup::ClockOfMember => clocks::start(true)?,
             Setup::Loss(percent) => losses::start(percent, seed)?,
             Setup::Relay(disorder) => relays::start(disorder, seed)?,
+            Setup::Clients => clients::start()?,
             Setup::SmallDisk => disks::start()?,
         };
         let mut cluster = cluster;
@@ -68,6 +70,7 @@ impl Rig {
             Fault::Clock(None, seconds) => clocks::run(self, &Victim::ALL, seconds, random)?,
             Fault::Loss(_) => losses::run(self)?,
             Fault::Relay(_) => relays::run(self)?,
+            Fault::Client(halt) => clients::run(self, halt, random)?,
             Fault::Full(disk) => disks::run(self, disk)?,
             Fault::Slow { is_everywhere, ms } => slowness::run(self, is_everywhere, ms, random)?,
         };

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::load::{Address, Load, Told};
 use crate::random::Random;
+use crate::replica::Numbers;
 
 pub const MEMBERS: usize = 3;
 
@@ -48,13 +49,13 @@ impl Loaded {
     /// Waits until all members have the same state with all that clients know of, under no load, and goes on. Returns the state.
     pub fn settle(&mut self) -> Result<String> {
         self.loads.iter().for_each(Load::pause);
-        let state = self.same_state();
+        let state = self.state();
         self.loads.iter().for_each(Load::go_on);
         state
     }
 
-    /// Waits until the replicas of all members have told the same state, with all that clients know of.
-    fn same_state(&mut self) -> Result<String> {
+    /// Waits until the replicas of all members have told the same state, with all that clients know of. There must be no load.
+    pub fn state(&mut self) -> Result<String> {
         Ok(wait_until("the same state of all members", PATIENCE, || {
             let mut lines = Vec::new();
             for member in 0..MEMBERS {
@@ -83,17 +84,7 @@ impl Loaded {
     /// Nothing came twice, and whatever a client was told of as done is there.
     fn check(&self, state: &str) -> Result<()> {
         ensure!(field(state, "doubled") == Some("0"), "something was applied twice: {state}");
-        let applied = numbers(state);
-        for load in &self.loads {
-            for (session, answered) in &load.told().answered {
-                let applied = applied.get(session).map_or(&[][..], Vec::as_slice);
-                for (first, last) in &answered.ranges {
-                    let is_there = applied.iter().any(|range| range.0 <= *first && *last <= range.1);
-                    ensure!(is_there, "answered, but not applied: {first} to {last} of session {session} in {state}");
-                }
-            }
-        }
-        Ok(())
+        self.loads.iter().try_for_each(|load| check_answered(&load.told().answered, state))
     }
 
     /// What the parts of the cluster said last.
@@ -128,6 +119,19 @@ fn show_end(name: &str, lines: &[String]) {
 /// The value of a field in a line of a replica.
 pub fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// All that was answered, by session, is in a state.
+pub fn check_answered(answered: &BTreeMap<i64, Numbers>, state: &str) -> Result<()> {
+    let applied = numbers(state);
+    for (session, answered) in answered {
+        let applied = applied.get(session).map_or(&[][..], Vec::as_slice);
+        for (first, last) in &answered.ranges {
+            let is_there = applied.iter().any(|range| range.0 <= *first && *last <= range.1);
+            ensure!(is_there, "answered, but not applied: {first} to {last} of session {session} in {state}");
+        }
+    }
+    Ok(())
 }
 
 /// The numbers of each session's messages in a state, as ranges.
