@@ -9,8 +9,12 @@ use crate::schema::Schema;
 
 /// The static library's name.
 pub const LIB: &str = "aeron_archive_c_client_static";
-/// The one file that build/persistent_subscription.c compiles in its own way.
-const PERSISTENT_SUBSCRIPTION: &str = "aeron_archive_persistent_subscription.c";
+/// The files that build/persistent_subscription.c and build/descriptor_pollers.c compile in their own way.
+const OTHERWISE_COMPILED: [&str; 3] = [
+    "aeron_archive_persistent_subscription.c",
+    "aeron_archive_recording_descriptor_poller.c",
+    "aeron_archive_recording_subscription_descriptor_poller.c",
+];
 
 /// Compiles the archive client. Returns the folder that its library is in.
 pub fn compile(config: &Config, source: &Path) -> Result<PathBuf, String> {
@@ -30,6 +34,8 @@ pub fn compile(config: &Config, source: &Path) -> Result<PathBuf, String> {
         .define("aeron_async_next_session_id_poll", "aeron_sys_async_next_session_id_poll")
         // A publication that upstream closes twice.
         .file(config.manifest_dir.join("build/persistent_subscription.c"))
+        // A text that upstream reads on behind its end.
+        .file(config.manifest_dir.join("build/descriptor_pollers.c"))
         .warnings(false)
         .cargo_metadata(false)
         .out_dir(config.out_dir.join("archive"));
@@ -67,7 +73,8 @@ fn c_files(dir: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files: Vec<PathBuf> = entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "c") && !path.ends_with(PERSISTENT_SUBSCRIPTION))
+        .filter(|path| path.extension().is_some_and(|e| e == "c"))
+        .filter(|path| !OTHERWISE_COMPILED.iter().any(|name| path.ends_with(name)))
         .collect();
     files.sort();
     Ok(files)

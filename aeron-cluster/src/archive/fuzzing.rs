@@ -1,6 +1,6 @@
 //! The decoders of an archive's messages, given one by fuzz targets: ours, and those of the C client, which have no other way in than a poll.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 
 use aeron_sys as sys;
 
@@ -92,6 +92,8 @@ pub struct Decoded {
     pub subscriptions: Vec<RecordingSubscription>,
     /// What it signals: to who lists recordings, and to who lists subscriptions.
     pub signals: Vec<RecordingSignal>,
+    /// What an error handler is told, where it is an answer to another request.
+    pub errors: Vec<String>,
 }
 
 /// Decodes a message as an answer and as a signal, in Rust.
@@ -100,24 +102,27 @@ pub(crate) fn decode_answer(message: &[u8]) -> Option<RecordingSignal> {
     response::decode_signal(message)
 }
 
-/// Decodes a message in C: as an answer to a listing of recordings that was asked for, to one of subscriptions, and to any other request.
+/// Decodes a message in C: as an answer to a listing of recordings that was asked for, to one of subscriptions, and to any other request; and
+/// while there are listings that it does not answer.
 pub(crate) fn decode_in_c(message: &[u8]) -> Decoded {
     let mut decoded = Decoded::default();
     let mut context = std::ptr::null_mut();
-    // SAFETY: C allocates a context into the out pointer. Its consumer is called within what follows alone, with `signals`.
+    // SAFETY: C allocates a context into the out pointer. What it calls is called within what follows alone, with the two lists.
     let is_made = unsafe {
+        let (signals, errors) = (std::ptr::from_mut(&mut decoded.signals), std::ptr::from_mut(&mut decoded.errors));
         crate::aeron::one_at_a_time(|| sys::aeron_archive_context_init(&mut context)) == 0
-            && sys::aeron_archive_context_set_recording_signal_consumer(
-                context,
-                Some(on_signal),
-                std::ptr::from_mut(&mut decoded.signals).cast(),
-            ) == 0
+            && sys::aeron_archive_context_set_recording_signal_consumer(context, Some(on_signal), signals.cast()) == 0
+            && sys::aeron_archive_context_set_error_handler(context, Some(on_error), errors.cast()) == 0
     };
     assert!(is_made, "no archive context");
+    let asked = long(message, CORRELATION_ID);
     // SAFETY: the context is live until it is closed, and no poller uses it then.
     unsafe {
-        list_recordings(context, message, &mut decoded.recordings);
-        list_subscriptions(context, message, &mut decoded.subscriptions);
+        list_recordings(context, message, asked, &mut decoded.recordings);
+        list_subscriptions(context, message, asked, &mut decoded.subscriptions);
+        let other = asked.wrapping_add(1);
+        list_recordings(context, message, other, &mut decoded.recordings);
+        list_subscriptions(context, message, other, &mut decoded.subscriptions);
         sys::aeron_archive_context_close(context);
     }
     answer(message);
@@ -130,6 +135,7 @@ pub(crate) fn decode_in_c(message: &[u8]) -> Decoded {
 unsafe fn list_recordings(
     context: *mut sys::aeron_archive_context_t,
     message: &[u8],
+    asked: i64,
     found: &mut Vec<RecordingDescriptor>,
 ) {
     let (mut poller, clientd) = (std::ptr::null_mut(), std::ptr::from_mut(found).cast());
@@ -138,7 +144,7 @@ unsafe fn list_recordings(
     unsafe {
         let (session, none) = (long(message, CONTROL_SESSION_ID), std::ptr::null_mut());
         assert_eq!(aeron_archive_recording_descriptor_poller_create(&mut poller, context, none, session, 10), 0);
-        let (asked, count) = (long(message, CORRELATION_ID), 2);
+        let count = 2;
         aeron_archive_recording_descriptor_poller_reset(poller, asked, count, on_descriptor, clientd);
         let (start, length) = (message.as_ptr(), message.len());
         aeron_archive_recording_descriptor_poller_on_fragment(poller.cast(), start, length, std::ptr::null_mut());
@@ -152,6 +158,7 @@ unsafe fn list_recordings(
 unsafe fn list_subscriptions(
     context: *mut sys::aeron_archive_context_t,
     message: &[u8],
+    asked: i64,
     found: &mut Vec<RecordingSubscription>,
 ) {
     let (mut poller, clientd) = (std::ptr::null_mut(), std::ptr::from_mut(found).cast());
@@ -161,7 +168,7 @@ unsafe fn list_subscriptions(
         let created =
             aeron_archive_recording_subscription_descriptor_poller_create(&mut poller, context, none, session, 10);
         assert_eq!(created, 0);
-        let (asked, count) = (long(message, CORRELATION_ID), 2);
+        let count = 2;
         aeron_archive_recording_subscription_descriptor_poller_reset(poller, asked, count, on_subscription, clientd);
         let (start, length) = (message.as_ptr(), message.len());
         aeron_archive_recording_subscription_descriptor_poller_on_fragment(
@@ -193,6 +200,31 @@ unsafe extern "C" fn on_signal(signal: *mut sys::aeron_archive_recording_signal_
     unsafe { (*clientd.cast::<Vec<RecordingSignal>>()).push(RecordingSignal::from_native(&*signal)) };
 }
 
+/// # Safety
+///
+/// As [`on_signal`].
+unsafe extern "C" fn on_error(clientd: *mut c_void, _code: c_int, message: *const c_char) {
+    // SAFETY: by this function's contract; the message is a NUL-terminated string for the length of the call.
+    unsafe { (*clientd.cast::<Vec<String>>()).push(CStr::from_ptr(message).to_string_lossy().into_owned()) };
+}
+
 fn long(message: &[u8], at: usize) -> i64 {
     message.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(i64::MIN, i64::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the text of an answer lies in a log, with something behind it.
+    #[test]
+    fn the_text_of_an_answer_to_another_request_ends_where_it_ends() {
+        let mut log = [32u16, 1, 101, 14].map(u16::to_le_bytes).concat();
+        log.extend([7i64, 8, 5].map(i64::to_le_bytes).concat());
+        log.extend([1i32, 14, 10].map(i32::to_le_bytes).concat());
+        log.extend(b"no segment, and what follows\0");
+        let answer = &log[..log.len() - 19];
+        let errors = decode_in_c(answer).errors;
+        assert!(errors.len() == 2 && errors.iter().all(|error| error.ends_with("error: no segment")), "{errors:?}");
+    }
 }
