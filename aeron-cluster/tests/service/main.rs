@@ -33,6 +33,7 @@ mod probe;
 mod protocol;
 mod recording;
 mod script;
+mod snapshot_panics;
 mod snapshots;
 mod starting;
 mod surface;

@@ -1,10 +1,11 @@
 //! Panics in what a user gives to a container: each ends it in order, and names what panicked.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use aeron_cluster::aeron::Header;
+use aeron_cluster::aeron::{Header, IdleStrategy};
 use aeron_cluster::codec::{SemanticVersion, TimerEvent};
 use aeron_cluster::service::{
     ClientSession, CloseReason, Cluster, ClusteredService, ClusteredServiceContainer, Context, NewLeadershipTermEvent,
@@ -39,11 +40,12 @@ impl ClusteredService for Failing {
     }
     fn on_session_message(&mut self, cluster: &Cluster, _: Option<&ClientSession>, _: i64, _: &[u8], _: &Header<'_>) {
         self.reach("on_session_message");
+        IS_WAITING.set(self.0 == "idle");
         let waited = cluster.idle_with(0, |_| {
             self.reach("idle_with");
             0
         });
-        assert!(waited.is_ok() || self.0 == "idle_with", "{waited:?}");
+        assert!(waited.is_ok() || self.0 != NOWHERE, "{waited:?}");
     }
     fn on_timer_event(&mut self, _: &Cluster, _: i64, _: i64) {
         self.reach("on_timer_event");
@@ -117,6 +119,29 @@ fn a_panic_in_any_callback_ends_the_container_and_names_the_callback() {
 fn a_panic_in_what_is_done_while_a_callback_waits_ends_the_container() {
     let error = ended_by("idle_with", |context| context);
     assert!(error.contains("panicked in") && error.contains("as told"), "{error}");
+}
+
+thread_local! {
+    /// Whether the service of this thread waits in a callback in which that panics.
+    static IS_WAITING: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Impatient;
+
+impl IdleStrategy for Impatient {
+    fn idle(&mut self, _work_count: usize) {
+        assert!(!IS_WAITING.get(), "no more waiting");
+        std::thread::yield_now();
+    }
+
+    fn reset(&mut self) {}
+}
+
+#[test]
+fn a_panic_of_the_idle_strategy_in_a_callback_ends_the_container_in_order() {
+    let error = ended_by("idle", |context| context.idle_strategy_supplier(|| Box::new(Impatient)));
+    assert!(error.starts_with("service panicked in on_session_message at log position"), "{error}");
+    assert!(error.contains("no more waiting"), "{error}");
 }
 
 #[test]
