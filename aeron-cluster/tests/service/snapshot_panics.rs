@@ -14,7 +14,8 @@ use aeron_cluster::testing::{Part, TestCluster};
 use crate::probe::Probe;
 use crate::script::{Recovery, Script, Stage};
 
-/// Several messages of several fragments.
+/// A message of several fragments, and what follows it framed, in messages of one.
+const LONG: &[u8] = &[5; 5_000];
 const STATE: &[u8] = &[7; 300_000];
 
 /// A service with a state that never changes, and where it panics.
@@ -45,6 +46,8 @@ impl ClusteredService for Failing {
             })?,
             _ => {}
         }
+        let long = snapshot.read_message(cluster)?;
+        assert!(long.as_deref() == Some(LONG), "another message");
         let reader = SnapshotReader::open(cluster, snapshot, "state", 1..=1)?;
         let mut reader = reader.on_progress(1_000, |_| assert_ne!(self.0, "reader", "as told"));
         let mut state = Vec::new();
@@ -57,6 +60,7 @@ impl ClusteredService for Failing {
     fn on_session_message(&mut self, _: &Cluster, _: Option<&ClientSession>, _: i64, _: &[u8], _: &Header<'_>) {}
 
     fn on_take_snapshot(&mut self, cluster: &Cluster, snapshot: &mut SnapshotPublication) -> Result<(), ServiceError> {
+        snapshot.write_message(cluster, LONG)?;
         let writer = SnapshotWriter::new(cluster, snapshot, "state", 1)?;
         let mut writer = writer.on_progress(1_000, |_| assert_ne!(self.0, "writer", "as told"));
         writer.write_all(STATE)?;
