@@ -303,12 +303,12 @@ impl Image {
     ///
     /// Does not block and does not allocate; delivers nothing once the image is closed. A panic of the handler stops the
     /// poll and is resumed from here; the fragment it was given is delivered again by the next poll.
-    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, mut handler: F) -> Result<usize>
+    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
     {
         // SAFETY: the image is retained and polled by `&mut self` alone, its subscription being ours.
-        unsafe { poll_slot(self.retained.ptr(), fragment_limit, Slot::of_image(&mut handler, self.terms)) }
+        unsafe { poll_slot(self.retained.ptr(), fragment_limit, Slot::of_image(handler, self.terms)) }
     }
 
     /// As [`controlled_poll`](Self::controlled_poll), but takes no fragment that starts at `limit_position` or after it.
@@ -318,12 +318,12 @@ impl Image {
         &mut self,
         limit_position: i64,
         fragment_limit: usize,
-        mut handler: F,
+        handler: F,
     ) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
     {
-        let mut slot = Slot::of_image(&mut handler, self.terms);
+        let mut slot = Slot::of_image(handler, self.terms);
         // SAFETY: as in `controlled_poll`; the slot lives across the call, and C keeps no pointer to it.
         let result = unsafe {
             sys::aeron_image_bounded_controlled_poll(
@@ -347,19 +347,19 @@ impl Image {
 pub(crate) unsafe fn poll_native_image<F>(
     image: *mut sys::aeron_image_t,
     fragment_limit: usize,
-    mut handler: F,
+    handler: F,
 ) -> Result<usize>
 where
     F: FnMut(&[u8], &Header<'_>) -> Action,
 {
     // SAFETY: by this function's contract.
-    unsafe { poll_slot(image, fragment_limit, Slot::new(&mut handler)) }
+    unsafe { poll_slot(image, fragment_limit, Slot::new(handler)) }
 }
 
 /// # Safety
 ///
 /// As [`poll_native_image`].
-unsafe fn poll_slot<F>(image: *mut sys::aeron_image_t, fragment_limit: usize, mut slot: Slot<'_, F>) -> Result<usize>
+unsafe fn poll_slot<F>(image: *mut sys::aeron_image_t, fragment_limit: usize, mut slot: Slot<F>) -> Result<usize>
 where
     F: FnMut(&[u8], &Header<'_>) -> Action,
 {

@@ -245,12 +245,12 @@ impl Subscription {
 pub(crate) unsafe fn poll_native<F>(
     subscription: *mut sys::aeron_subscription_t,
     fragment_limit: usize,
-    mut handler: F,
+    handler: F,
 ) -> Result<usize>
 where
     F: FnMut(&[u8], &Header<'_>) -> Action,
 {
-    let mut slot = Slot::new(&mut handler);
+    let mut slot = Slot::new(handler);
     // SAFETY: by this function's contract; the slot lives across the call, and C keeps no pointer to it.
     let result = unsafe {
         sys::aeron_subscription_controlled_poll(

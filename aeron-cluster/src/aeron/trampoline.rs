@@ -28,21 +28,22 @@ pub enum Action {
     Continue = 4,
 }
 
-/// A closure for the length of one poll, and the panic it may have raised.
-pub(crate) struct Slot<'f, F> {
-    closure: &'f mut F,
+/// A closure for the length of one poll, and the panic it may have raised. It is here itself, not behind a reference: whatever it needs for
+/// a message is found one load sooner.
+pub(crate) struct Slot<F> {
+    closure: F,
     panic: Option<Box<dyn Any + Send>>,
     /// Of the image that is polled, if it is one and they are known.
     terms: Option<Terms>,
 }
 
-impl<'f, F> Slot<'f, F> {
-    pub(crate) fn new(closure: &'f mut F) -> Self {
+impl<F> Slot<F> {
+    pub(crate) fn new(closure: F) -> Self {
         Slot { closure, panic: None, terms: None }
     }
 
     /// For the poll of one image, whose terms are these: with them a position costs no call.
-    pub(super) fn of_image(closure: &'f mut F, terms: Terms) -> Self {
+    pub(super) fn of_image(closure: F, terms: Terms) -> Self {
         Slot { closure, panic: None, terms: Some(terms) }
     }
 
@@ -80,7 +81,7 @@ where
         ((*frame).flags, (*frame).term_id, (*frame).term_offset)
     };
     // SAFETY: as in `call`.
-    let terms = unsafe { &*clientd.cast::<Slot<'_, F>>() }.terms;
+    let terms = unsafe { &*clientd.cast::<Slot<F>>() }.terms;
     let frame_length = (DATA_HEADER_LENGTH + length) as i32;
     let mut rest = Rest::NONE;
     let position = terms.map(|terms| {
@@ -151,7 +152,7 @@ where
 #[inline]
 unsafe fn has_panicked<F>(clientd: *mut c_void) -> bool {
     // SAFETY: as in `call`.
-    unsafe { &*clientd.cast::<Slot<'_, F>>() }.panic.is_some()
+    unsafe { &*clientd.cast::<Slot<F>>() }.panic.is_some()
 }
 
 /// # Safety
@@ -168,7 +169,7 @@ where
     F: FnMut(&[u8], &Header<'_>) -> Action,
 {
     // SAFETY: clientd is the Slot<F> of the poll in progress on this thread (aeronc.h: handlers run on the poller).
-    let slot = unsafe { &mut *clientd.cast::<Slot<'_, F>>() };
+    let slot = unsafe { &mut *clientd.cast::<Slot<F>>() };
     // SAFETY: C passes `length` bytes that are valid during the call, and never a null pointer.
     let message = unsafe { std::slice::from_raw_parts(buffer, length) };
     // The closure is not called again after a panic, so nothing can see what it left half done.
@@ -214,7 +215,7 @@ mod tests {
         }
     }
 
-    fn call_image<F: FnMut(&[u8], &Header<'_>) -> Action>(closure: &mut F, payload: &[u8]) {
+    fn call_image<F: FnMut(&[u8], &Header<'_>) -> Action>(closure: F, payload: &[u8]) {
         let mut slot = Slot::of_image(closure, Terms::new(0, TERM_LENGTH));
         // SAFETY: the payload lies behind a frame's header in a term of this length; no C header is looked at.
         let action =

@@ -68,12 +68,13 @@ impl LogAdapter {
         let LogAdapter { image, builder, ahead, fragment_limit, .. } = self;
         let Some(image) = image else { return Ok(0) };
         let mut gap_before = None;
-        let fragments = image.bounded_controlled_poll(limit, *fragment_limit, |fragment, header| {
+        let gap_found = &mut gap_before;
+        let fragments = image.bounded_controlled_poll(limit, *fragment_limit, move |fragment, header| {
             if header.flags().contains(FrameFlags::UNFRAGMENTED) {
                 return on_message(fragment, header, ahead);
             }
             let mut on_message = |message: &[u8], header: &Header<'_>| on_message(message, header, ahead);
-            take_part(builder, fragment, header, &mut gap_before, &mut on_message)
+            take_part(builder, fragment, header, gap_found, &mut on_message)
         })?;
         gap_before.map_or(Ok(fragments), |position| Err(gap(position)))
     }
