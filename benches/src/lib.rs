@@ -66,6 +66,4 @@ pub const BARS: &[(&str, &str, f64)] = &[
     ("claim/rust", "claim/c", 1.05),
     ("exclusive_offer/rust", "exclusive_offer/c", 1.05),
     ("exclusive_claim/rust", "exclusive_claim/c", 1.05),
-    // They are fetched ahead, for some instructions: in time the bar is 1.1.
-    ("apply/10000_sessions", "apply/10_sessions", 1.15),
 ];

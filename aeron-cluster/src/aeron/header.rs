@@ -81,8 +81,8 @@ impl Header<'_> {
         Header { source: Source::Native { raw, flags, position, rest }, scope: PhantomData }
     }
 
-    /// Has `look` see the eight bytes at `offset` of the payloads of frames that come soon, each once. They are there already and in the same
-    /// term, but need not be delivered: one may be padding, or past a limit.
+    /// Has `look` see the eight bytes at `offset` of the payloads of frames that come soon, each once as long as frames are delivered once.
+    /// They are there already and in the same term, but need not be delivered: one may be padding, or past a limit.
     #[inline]
     pub(crate) fn look_ahead(&self, ahead: &mut LookAhead, offset: usize, look: impl FnMut([u8; 8])) {
         if let Source::Native { position: Some(position), rest, .. } = self.source
@@ -212,8 +212,8 @@ impl Terms {
     /// What of a term is left at `offset`, where `start` is.
     #[inline]
     pub(super) fn rest(self, start: *const u8, offset: i32) -> Rest {
-        // Wraps, whatever another process wrote for an offset. Behind the last term its log has a page and more for other things, which is
-        // farther than anybody looks.
+        // Wraps, whatever another process wrote for an offset. Behind the last term its log goes on for longer than anybody looks
+        // (`LookAhead::BEHIND_THE_TERMS`).
         Rest::new(start, self.length.wrapping_sub(offset))
     }
 }

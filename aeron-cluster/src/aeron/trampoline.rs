@@ -242,4 +242,28 @@ mod tests {
         assert_eq!(term.seen_from(64, 64, &mut ahead), (128, vec![128]));
         assert_eq!(term.seen_from(128, 64, &mut ahead), (192, vec![]), "the next frame is in another term");
     }
+    #[test]
+    fn an_offset_that_is_none_leads_no_farther_than_the_log_goes() {
+        #[repr(align(32))]
+        struct Log {
+            last_term: Term,
+            description: [u8; 4096],
+        }
+        for term_offset in [i32::MIN, -1, TERM_LENGTH as i32, i32::MAX] {
+            let mut log = Log { last_term: Term([0; TERM_LENGTH]), description: [0; 4096] };
+            log.last_term.put(128, 64);
+            log.last_term.0[136..140].copy_from_slice(&term_offset.to_le_bytes());
+            // What looks like frames, to the end.
+            log.description.chunks_exact_mut(64).for_each(|frame| frame[0] = 64);
+            let start = std::ptr::from_ref(&log).cast::<u8>();
+            let (mut ahead, mut looks) = (LookAhead::default(), 0);
+            let closure = |_: &[u8], header: &Header<'_>| {
+                header.look_ahead(&mut ahead, 16, |_| looks += 1);
+                Action::Continue
+            };
+            // SAFETY: the payload of the term's last frame.
+            call_image(closure, unsafe { std::slice::from_raw_parts(start.add(128 + DATA_HEADER_LENGTH), 32) });
+            assert!(looks <= 4096 / 64 - 2, "{term_offset}: {looks} frames");
+        }
+    }
 }

@@ -13,7 +13,7 @@ const LEAST_PLACES: usize = 16;
 ///
 /// The ids are given out by the consensus module, not by an adversary.
 pub(super) struct SessionTable<T> {
-    /// A power of two of them, of which a quarter at least is empty.
+    /// A power of two of them, of which a quarter at least is empty; more than 15 in 16 are only before the first is filled.
     places: Vec<Place<T>>,
     count: usize,
     /// What of a product is left for the number of a place.
@@ -72,7 +72,7 @@ impl<T> SessionTable<T> {
     /// Adds a value; one that is there with the same id is replaced.
     pub(super) fn insert(&mut self, id: i64, value: T) {
         if (self.count + 1) * 4 > self.places.len() * 3 {
-            self.grow();
+            self.move_to(self.places.len() * 2);
         }
         let at = self.find(id);
         self.count += usize::from(self.places[at].value.is_none());
@@ -92,6 +92,9 @@ impl<T> SessionTable<T> {
                 hole = at;
             }
             at = self.after(at);
+        }
+        if self.count * 16 < self.places.len() && self.places.len() > LEAST_PLACES {
+            self.move_to((self.places.len() / 4).max(LEAST_PLACES));
         }
         Some(removed)
     }
@@ -120,9 +123,9 @@ impl<T> SessionTable<T> {
     }
 
     #[cold]
-    fn grow(&mut self) {
-        let larger = Self::with_places(self.places.len() * 2);
-        for place in std::mem::replace(self, larger).places {
+    fn move_to(&mut self, count: usize) {
+        let other = Self::with_places(count);
+        for place in std::mem::replace(self, other).places {
             if let Some(value) = place.value {
                 self.insert(place.id, value);
             }
@@ -178,6 +181,20 @@ mod tests {
             compare(seed, |random| ((random % 200) as i64).wrapping_mul(0x0123_4567_89AB_CDEF));
             compare(seed, |random| i64::MIN.wrapping_add((random % 50) as i64) >> (random % 3));
         }
+    }
+
+    #[test]
+    fn what_was_there_takes_no_room() {
+        let mut table = SessionTable::default();
+        (0..100_000).for_each(|id| table.insert(id, id));
+        let largest = table.places.len();
+        for id in 0..99_990 {
+            assert_eq!(table.remove(id), Some(id));
+        }
+        assert!((99_990..100_000).all(|id| table.get(id) == Some(&id)));
+        assert!(table.places.len() < largest / 256, "{} of {largest} places", table.places.len());
+        (99_990..100_000).for_each(|id| assert_eq!(table.remove(id), Some(id)));
+        assert_eq!(table.places.len(), LEAST_PLACES);
     }
 
     #[test]

@@ -16,7 +16,7 @@ const LEADER: i64 = 2;
 /// The state of an election that is over, likewise. A member has its role before it replays its log.
 const CLOSED: i64 = 17;
 /// Latencies beyond this count as this.
-const LONGEST_LATENCY: Duration = Duration::from_secs(60);
+pub const LONGEST_LATENCY: Duration = Duration::from_secs(60);
 /// How often it is looked whether a member leads.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a message may take at most, on average, before a load is given up.

@@ -13,7 +13,7 @@ use crate::contestant::{C, Contestant, Idle, JAVA, RUST};
 use crate::live::{Live, Load, Path, RoundTrips};
 use crate::played::{Log, Played};
 use crate::results::{Figure, ITSELF, Results};
-use crate::{Args, allocations, instructions, process};
+use crate::{Args, allocations, cores, instructions, process};
 
 /// Bytes of a message under load where sizes are compared.
 pub const SIZES: [usize; 7] = [32, 64, 256, 1024, 4096, 16 * 1024, 64 * 1024];
@@ -174,6 +174,31 @@ impl Bench<'_> {
         self.results.add(&cpu, &contestant.name, cost.cpu);
         let time = Figure::new("time a message, the consensus module played (µs)", &[]);
         self.results.add(&time, &contestant.name, cost.time);
+        self.played_round_trips(contestant)
+    }
+
+    fn played_round_trips(&mut self, contestant: &Contestant) -> Result<()> {
+        let (rate, seconds) = (self.args.rate, self.args.seconds);
+        let mut played = cores::without_last(|| Played::new(self.java))?;
+        let (service, _) = played.start(contestant, Idle::Spin, None)?;
+        let mut log = played.join(service, Role::Leader)?;
+        let mut echoes = log.hear_echoes()?;
+        log.open(SESSIONS[0])?;
+        // Java compiles.
+        log.round_trips(&mut echoes, rate, seconds)?;
+        let latencies = log.round_trips(&mut echoes, rate, seconds)?;
+        log.stop()?;
+        self.percentiles(&contestant.name, &latencies, ", the consensus module played")
+    }
+
+    /// The round trips of a container that spins: with a note, where they were not those of a whole cluster.
+    fn percentiles(&mut self, name: &str, latencies: &Histogram<u64>, note: &str) -> Result<()> {
+        for (quantile, percent) in [(0.5, "50"), (0.99, "99"), (0.999, "99.9")] {
+            let rate = self.args.rate;
+            let figure =
+                Figure::new(format!("round trip p{percent} at {rate} messages/s, spinning{note} (µs)"), &[(JAVA, 1.0)]);
+            self.results.add(&figure, name, latencies.value_at_quantile(quantile) as f64 / 1e3);
+        }
         Ok(())
     }
 
@@ -206,13 +231,7 @@ impl Bench<'_> {
         live.stop()?;
         let first_echo = Figure::new("first echo of a session (ms)", &[]);
         self.results.add(&first_echo, name, first.as_secs_f64() * 1e3);
-        for (quantile, percent) in [(0.5, "50"), (0.99, "99"), (0.999, "99.9")] {
-            let figure = Figure::new(
-                format!("round trip p{percent} at {} messages/s, spinning (µs)", args.rate),
-                &[(JAVA, 1.0)],
-            );
-            self.results.add(&figure, name, latencies.value_at_quantile(quantile) as f64 / 1e3);
-        }
+        self.percentiles(name, &latencies, "")?;
         let all = self.results.latencies.entry(name.to_owned());
         all.or_insert_with(|| Histogram::new_from(&latencies)).add(&latencies)?;
         Ok(())

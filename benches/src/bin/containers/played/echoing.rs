@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 use aeron_cluster::aeron::Subscription;
 use aeron_cluster::testing::PATIENCE;
 use anyhow::{Result, ensure};
+use hdrhistogram::Histogram;
 
 use super::{Log, RESPONSE_CHANNEL, RESPONSE_STREAM};
-use crate::live::Cost;
-use crate::process;
+use crate::live::{Cost, LONGEST_LATENCY};
+use crate::{cores, process};
+
+/// Echoes taken at once, where there are few.
+const POLL_LIMIT: usize = 10;
 
 impl Log<'_, '_> {
     /// Where the echoes of all sessions come. To be there before the sessions are: what is sent to nobody is lost.
@@ -44,5 +48,41 @@ impl Log<'_, '_> {
         let used = process::cpu(self.service.id())? - before;
         let micros = |time: Duration| time.as_secs_f64() * 1e6 / messages as f64;
         Ok(Cost { cpu: micros(used), time: micros(took) })
+    }
+
+    /// Commits messages at a fixed rate, and times every echo from when its message was due. The container has the last core for itself.
+    pub fn round_trips(&mut self, echoes: &mut Subscription, rate: u64, seconds: u64) -> Result<Histogram<u64>> {
+        cores::without_last(|| self.time_round_trips(echoes, rate, seconds))
+    }
+
+    fn time_round_trips(&mut self, echoes: &mut Subscription, rate: u64, seconds: u64) -> Result<Histogram<u64>> {
+        let (messages, interval) = (rate * seconds, 1_000_000_000 / rate);
+        let mut latencies = Histogram::new_with_max(LONGEST_LATENCY.as_nanos() as u64, 3)?;
+        let begin = Instant::now();
+        let (mut sent, mut echoed) = (0, 0);
+        let mut last_echo = begin;
+        while echoed < messages {
+            let now = begin.elapsed().as_nanos() as u64;
+            while sent < messages && sent * interval <= now {
+                self.send()?;
+                self.commit();
+                sent += 1;
+            }
+            // In the order of the log, and so in that of their times.
+            let polled = echoes.poll(POLL_LIMIT, |_, _| {
+                let now = begin.elapsed().as_nanos() as u64;
+                latencies.saturating_record(now.saturating_sub(echoed * interval));
+                echoed += 1;
+            })?;
+            if polled > 0 {
+                last_echo = Instant::now();
+            } else {
+                // Driver and archive share this core where there are two.
+                std::thread::yield_now();
+            }
+            let name = self.service.name();
+            ensure!(last_echo.elapsed() < PATIENCE, "{name} echoes no more: {echoed} of {sent} messages");
+        }
+        Ok(latencies)
     }
 }
