@@ -23,6 +23,8 @@ pub const SESSIONS: [i64; 5] = [10, 100, 1_000, 10_000, 100_000];
 const SESSIONS_OF_OTHERS: i64 = 1_000;
 /// How often the messages of a load a container alone gets: the kernel tells CPU time in hundredths of a second.
 const ECHOES: u64 = 4;
+/// How often the batches of other parts are echoed: one takes less than a millisecond, and the machine has quick and slow ones.
+const ECHO_BATCHES: usize = 16;
 /// What is under way at a time, of messages of any size.
 const BYTES_UNDER_WAY: usize = 1024 * 1024;
 /// Messages of a batch of which a container applies all at once.
@@ -97,7 +99,7 @@ impl Bench<'_> {
         let stage = Stage::for_batches_of(20_000);
         let mut cases = [(RUST, echo_rust(&stage)), (C, echo_c(&stage))];
         let warm_up = stage.batches_of_a_round();
-        for run in 0..warm_up + self.args.batches as u64 {
+        for run in 0..warm_up + (self.args.batches * ECHO_BATCHES) as u64 {
             for (name, case) in &mut cases {
                 case.prepare();
                 let begin = Instant::now();

@@ -77,8 +77,8 @@ impl Log<'_, '_> {
             if polled > 0 {
                 last_echo = Instant::now();
             } else {
-                // Driver and archive share this core where there are two.
-                std::thread::yield_now();
+                // Driver and archive share this core where there are two; they wake up for moments alone.
+                std::hint::spin_loop();
             }
             let name = self.service.name();
             ensure!(last_echo.elapsed() < PATIENCE, "{name} echoes no more: {echoed} of {sent} messages");
