@@ -62,6 +62,8 @@ fn file(path: &Path, corpus: &mut Corpus) -> Result<()> {
         let mut bytes = beginning(path, 9 * 1024)?;
         if bytes.len() == 9 * 1024 {
             put(&mut bytes, 76, 1024);
+            // A corpus names no directory of the machine that made it.
+            bytes.iter_mut().filter(|byte| **byte == b'/').for_each(|byte| *byte = b'.');
             corpus.add("mark_file", "mark", &bytes);
         }
     }
