@@ -85,7 +85,7 @@ impl<S: ClusteredService> Core<S> {
         let timestamp = session_header.timestamp;
         self.advance(header.position(), timestamp);
         if session_header.cluster_session_id < 0 {
-            self.cluster.state.check_own_message(*session_header, payload)?;
+            self.cluster.state.check_own_message(session_header.cluster_session_id, payload)?;
         }
         self.call("on_session_message", |service, cluster| {
             let session = cluster.sessions.get(session_header.cluster_session_id);

@@ -9,7 +9,6 @@
 
 use std::fmt;
 
-use crate::codec::SessionMessageHeader;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many messages that are not back yet can be compared. What is sent beyond is compared by number alone.
@@ -195,11 +194,10 @@ impl OwnMessages {
     pub(super) fn returned(
         &mut self,
         service_id: i32,
-        header: &SessionMessageHeader,
+        id: i64,
         message: &[u8],
         log_position: i64,
     ) -> Option<Divergence> {
-        let id = header.cluster_session_id;
         let sender = (id >> NUMBER_BITS) & SERVICE_ID_MASK;
         if id >= 0 || sender != i64::from(service_id) || self.uncounted || self.first_divergence.is_some() {
             return None;
@@ -229,9 +227,8 @@ mod tests {
 
     const SERVICE: i32 = 3;
 
-    fn header(service_id: i32, number: u64) -> SessionMessageHeader {
-        let cluster_session_id = i64::MIN | i64::from(service_id) << NUMBER_BITS | number as i64;
-        SessionMessageHeader { leadership_term_id: 0, cluster_session_id, timestamp: 0 }
+    fn id(service_id: i32, number: u64) -> i64 {
+        i64::MIN | i64::from(service_id) << NUMBER_BITS | number as i64
     }
 
     fn send(own: &mut OwnMessages, message: &[u8]) {
@@ -239,7 +236,7 @@ mod tests {
     }
 
     fn back(own: &mut OwnMessages, number: u64, message: &[u8]) -> Option<Divergence> {
-        own.returned(SERVICE, &header(SERVICE, number), message, 64 * number as i64)
+        own.returned(SERVICE, id(SERVICE, number), message, 64 * number as i64)
     }
 
     #[test]
@@ -249,10 +246,10 @@ mod tests {
         own.sent(Fingerprint::of([b"b".as_slice(), b"c"]));
         assert_eq!(back(&mut own, 1, b"a"), None);
         for other in [0, 2, 4, 9, 127] {
-            assert_eq!(own.returned(SERVICE, &header(other, 1), b"other", 64), None);
+            assert_eq!(own.returned(SERVICE, id(other, 1), b"other", 64), None);
         }
-        let client = SessionMessageHeader { cluster_session_id: 2, ..header(0, 0) };
-        assert_eq!(own.returned(0, &client, b"client", 64), None);
+        let client = 2;
+        assert_eq!(own.returned(0, client, b"client", 64), None);
         assert_eq!(back(&mut own, 2, b"bc"), None);
         assert_eq!(own.count(), Some(2));
     }

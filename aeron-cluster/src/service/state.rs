@@ -268,11 +268,11 @@ impl State {
 
     /// Compares a message that a service sent to the log, if it was this one, with what this member sent. An error if it must end.
     ///
-    /// The header comes by value, and this is not inlined: so the header of every other message stays in registers.
+    /// Not inlined, and given no more than it needs: so the header of every other message stays in registers.
     #[inline(never)]
-    pub(super) fn check_own_message(&self, header: SessionMessageHeader, message: &[u8]) -> Result<(), Stop> {
+    pub(super) fn check_own_message(&self, cluster_session_id: i64, message: &[u8]) -> Result<(), Stop> {
         let (service_id, position) = (self.settings.service_id, self.log_position.get());
-        let found = self.own_messages.borrow_mut().returned(service_id, &header, message, position);
+        let found = self.own_messages.borrow_mut().returned(service_id, cluster_session_id, message, position);
         found.map_or(Ok(()), |divergence| self.report_divergence(divergence))
     }
 

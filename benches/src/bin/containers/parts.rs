@@ -182,6 +182,7 @@ impl Bench<'_> {
     fn played_round_trips(&mut self, contestant: &Contestant) -> Result<()> {
         let (rate, seconds) = (self.args.rate, self.args.seconds);
         let mut played = cores::without_last(|| Played::new(self.java))?;
+        played.end_archive()?;
         let (service, _) = played.start(contestant, Idle::Spin, None)?;
         let mut log = played.join(service, Role::Leader)?;
         let mut echoes = log.hear_echoes()?;

@@ -66,6 +66,11 @@ impl<'a> Played<'a> {
         Ok(Played { java, recovery: None, from_service, to_service, aeron, cluster })
     }
 
+    /// Ends the archive: who takes and loads no snapshot needs none, and beside a driver it would be one more that wants a core.
+    pub fn end_archive(&mut self) -> Result<()> {
+        Ok(self.cluster.stop_part(0, Part::Archive)?)
+    }
+
     /// Starts a container, with a snapshot if there is one, and takes its first acknowledgement. Returns how long that took.
     pub fn start(
         &mut self,
