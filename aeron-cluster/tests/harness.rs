@@ -149,10 +149,18 @@ fn children_die_with_a_killed_test() {
     let mut helper = Process::spawn("a test with a child", &command).unwrap();
     let line = helper.wait_for_line("child=", PATIENCE).unwrap();
     let child = Path::new("/proc").join(line.rsplit('=').next().unwrap());
-    assert!(child.exists());
+    assert!(is_running(&child));
     helper.kill();
     wait_until("the child's end", PATIENCE, || {
-        Ok(if child.exists() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        Ok(if is_running(&child) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })
     .unwrap();
+}
+
+/// Whether a process, by its directory in `/proc`, has not ended. One that has may stay there until the system's first process, whose child it
+/// became, asks how it ended.
+fn is_running(process: &Path) -> bool {
+    let Ok(stat) = std::fs::read_to_string(process.join("stat")) else { return false };
+    // The state comes behind the name, which may have any character.
+    !stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with(['Z', 'X']))
 }

@@ -6,7 +6,7 @@ use aeron_sys as sys;
 
 use super::block::check_block;
 use super::header::Terms;
-use super::trampoline::{Slot, controlled_fragment};
+use super::trampoline::Slot;
 use super::{Action, DATA_HEADER_LENGTH, FRAME_ALIGNMENT, Header, LookAhead};
 use crate::codec::SessionMessageHeader;
 
@@ -118,9 +118,10 @@ fn call<F: FnMut(&[u8], &Header<'_>) -> Action>(closure: &mut F, mut header: Nat
     let terms = Terms::new(header.initial_term_id, TERM_LENGTH);
     let mut slot = Slot::of_image(closure, terms);
     let native = std::ptr::from_mut(&mut header).cast::<sys::aeron_header_t>();
+    let trampoline = slot.controlled_fragment().expect("a trampoline");
     // SAFETY: the payload lies behind its frame's header in a term of this length, behind which there is what a log has there; the header is
     // laid out as C's own.
-    unsafe { controlled_fragment::<F>(slot.clientd(), header.frame.add(DATA_HEADER_LENGTH), length, native) };
+    unsafe { trampoline(slot.clientd(), header.frame.add(DATA_HEADER_LENGTH), length, native) };
     slot.finish();
 }
 

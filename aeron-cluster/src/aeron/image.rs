@@ -12,7 +12,7 @@ use super::handle::c_string;
 use super::header::{Header, Terms};
 use super::native_error::check;
 use super::subscription::Subscription;
-use super::trampoline::{Action, Slot, controlled_fragment};
+use super::trampoline::{Action, Slot};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest reason for a rejection, in bytes (`ErrorFlyweight.MAX_ERROR_MESSAGE_LENGTH`).
@@ -328,7 +328,7 @@ impl Image {
         let result = unsafe {
             sys::aeron_image_bounded_controlled_poll(
                 self.retained.ptr(),
-                Some(controlled_fragment::<F>),
+                slot.controlled_fragment(),
                 slot.clientd(),
                 limit_position,
                 fragment_limit,
@@ -364,9 +364,8 @@ where
     F: FnMut(&[u8], &Header<'_>) -> Action,
 {
     // SAFETY: by this function's contract; the slot lives across the call, and C keeps no pointer to it.
-    let result = unsafe {
-        sys::aeron_image_controlled_poll(image, Some(controlled_fragment::<F>), slot.clientd(), fragment_limit)
-    };
+    let result =
+        unsafe { sys::aeron_image_controlled_poll(image, slot.controlled_fragment(), slot.clientd(), fragment_limit) };
     slot.finish();
     check(result, "cannot poll an image").map(|count| count as usize)
 }

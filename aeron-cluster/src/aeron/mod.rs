@@ -92,7 +92,7 @@ pub(crate) use shared_bytes::SharedBytes;
 pub use subscription::Subscription;
 pub(crate) use subscription::poll_native;
 pub use trampoline::Action;
-pub(crate) use trampoline::{Slot, controlled_message};
+pub(crate) use trampoline::Slot;
 pub use version::{commit, version};
 
 pub(crate) use fragment_assembler::MessageBuilder;

@@ -17,7 +17,7 @@ use super::header::Header;
 use super::image::{Image, ImageRef};
 use super::image_handlers::{ImageHandlers, Notify, on_available, on_unavailable, retain};
 use super::native_error::{check, text};
-use super::trampoline::{Action, Slot, controlled_fragment_of_any};
+use super::trampoline::{Action, Slot};
 use crate::error::Result;
 
 /// More than any key of a resolved channel adds to the channel as given, in bytes.
@@ -255,7 +255,7 @@ where
     let result = unsafe {
         sys::aeron_subscription_controlled_poll(
             subscription,
-            Some(controlled_fragment_of_any::<F>),
+            slot.controlled_fragment_of_any(),
             slot.clientd(),
             fragment_limit,
         )

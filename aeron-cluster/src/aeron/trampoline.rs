@@ -60,12 +60,34 @@ impl<F> Slot<F> {
     }
 }
 
-/// The trampoline of controlled polls of one image: these end where it says [`Action::Abort`].
+/// What C is to call with [`Slot::clientd`]: only the trampoline of a slot's own type knows what that is.
+impl<F> Slot<F>
+where
+    F: FnMut(&[u8], &Header<'_>) -> Action,
+{
+    /// For controlled polls of one image: these end where it says [`Action::Abort`].
+    #[inline]
+    pub(crate) fn controlled_fragment(&self) -> sys::aeron_controlled_fragment_handler_t {
+        Some(controlled_fragment::<F>)
+    }
+
+    /// For controlled polls of a subscription. Where one image's poll was aborted C goes on with the next image.
+    pub(crate) fn controlled_fragment_of_any(&self) -> sys::aeron_controlled_fragment_handler_t {
+        Some(controlled_fragment_of_any::<F>)
+    }
+
+    /// For polls that give whole messages, put together by C: such a message lies in memory of C's own, and no header before it.
+    pub(crate) fn controlled_message(&self) -> sys::aeron_controlled_fragment_handler_t {
+        Some(controlled_message::<F>)
+    }
+}
+
+/// See [`Slot::controlled_fragment`].
 ///
 /// # Safety
 ///
 /// For C to call during a poll, with the `clientd` of a live `Slot<F>` that nothing else uses meanwhile.
-pub(crate) unsafe extern "C" fn controlled_fragment<F>(
+unsafe extern "C" fn controlled_fragment<F>(
     clientd: *mut c_void,
     buffer: *const u8,
     length: usize,
@@ -93,12 +115,12 @@ where
     unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, position, rest)) }
 }
 
-/// The trampoline of controlled polls of a subscription. Where one image's poll was aborted C goes on with the next image.
+/// See [`Slot::controlled_fragment_of_any`].
 ///
 /// # Safety
 ///
 /// As [`controlled_fragment`].
-pub(crate) unsafe extern "C" fn controlled_fragment_of_any<F>(
+unsafe extern "C" fn controlled_fragment_of_any<F>(
     clientd: *mut c_void,
     buffer: *const u8,
     length: usize,
@@ -116,12 +138,12 @@ where
     }
 }
 
-/// The trampoline of polls that give whole messages, put together by C: such a message lies in memory of C's own, and no header before it.
+/// See [`Slot::controlled_message`].
 ///
 /// # Safety
 ///
 /// As [`controlled_fragment`].
-pub(crate) unsafe extern "C" fn controlled_message<F>(
+unsafe extern "C" fn controlled_message<F>(
     clientd: *mut c_void,
     buffer: *const u8,
     length: usize,

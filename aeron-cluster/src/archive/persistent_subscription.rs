@@ -10,7 +10,7 @@ use super::native_context::{NativeContext, text_of};
 use super::persistent_context::{ListenerSlot, PersistentContext, error_of};
 use super::persistent_settings::{PersistentSubscriptionSettings, StartFrom};
 use super::{check, failure};
-use crate::aeron::{Action, Header, Slot, controlled_message};
+use crate::aeron::{Action, Header, Slot};
 use crate::{Error, ErrorKind, Result};
 
 /// A subscription to a live stream that is recorded: it catches up from the recording when it starts and whenever it loses the live stream,
@@ -94,7 +94,7 @@ impl PersistentSubscription {
     }
 
     /// As [`poll`](Self::poll), with a handler that says after each message how to go on.
-    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, mut handler: F) -> Result<usize>
+    pub fn controlled_poll<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
     {
@@ -106,12 +106,12 @@ impl PersistentSubscription {
             ));
         }
         let turn = self.archive.aeron.turn()?;
-        let mut slot = Slot::new(&mut handler);
+        let mut slot = Slot::new(handler);
         // SAFETY: the subscription is live and polled by `&mut self` alone; the slot lives across the call.
         let work = unsafe {
             sys::aeron_archive_persistent_subscription_controlled_poll(
                 self.live.ptr(),
-                Some(controlled_message::<F>),
+                slot.controlled_message(),
                 slot.clientd(),
                 fragment_limit,
             )
