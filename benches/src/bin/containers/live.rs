@@ -9,14 +9,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use hdrhistogram::Histogram;
 
 use crate::contestant::{Contestant, Idle, Place};
+use crate::pace::Pace;
 use crate::{cores, example, process};
 
 /// The role of a leader, as the counter tells it.
 const LEADER: i64 = 2;
 /// The state of an election that is over, likewise. A member has its role before it replays its log.
 const CLOSED: i64 = 17;
-/// Latencies beyond this count as this.
-pub const LONGEST_LATENCY: Duration = Duration::from_secs(60);
 /// How often it is looked whether a member leads.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a message may take at most, on average, before a load is given up.
@@ -169,30 +168,23 @@ impl<'a> Live<'a> {
         context = context.ingress_endpoints(self.cluster.ingress_endpoints());
         context = context.egress_channel(self.cluster.egress_channel());
         let mut client = AeronCluster::connect(context.message_timeout(PATIENCE))?;
-        let messages = rate * seconds;
-        let interval = 1_000_000_000 / rate;
         let mut message = vec![0; length.max(8)];
-        let mut latencies = Histogram::new_with_max(LONGEST_LATENCY.as_nanos() as u64, 3)?;
         let first = first_echo(&mut client, &message)?;
-        let begin = Instant::now();
-        let (mut sent, mut echoed) = (0, 0);
-        let mut last_echo = begin;
-        while echoed < messages {
-            let now = begin.elapsed().as_nanos() as u64;
+        let mut pace = Pace::begin(rate, seconds)?;
+        let mut last_echo = Instant::now();
+        while !pace.is_over() {
+            let now = pace.now();
             // All that are due: who waits for a core between any two of them never catches up.
-            while sent < messages && sent * interval <= now {
-                message[..8].copy_from_slice(&(sent * interval).to_le_bytes());
+            while let Some(due) = pace.due(now) {
+                message[..8].copy_from_slice(&due.to_le_bytes());
                 match client.offer(&message) {
-                    Ok(_) => sent += 1,
+                    Ok(_) => pace.sent(),
                     Err(reason) if reason.is_retryable() => break,
                     Err(reason) => bail!("the cluster takes no message: {reason}"),
                 }
             }
             let polled = client.poll_egress(&mut on_message(|_, _, message, _| {
-                let now = begin.elapsed().as_nanos() as u64;
-                let due = message.first_chunk().map_or(now, |due| u64::from_le_bytes(*due));
-                latencies.saturating_record(now.saturating_sub(due));
-                echoed += 1;
+                pace.echoed(message.first_chunk().map_or(u64::MAX, |due| u64::from_le_bytes(*due)));
             }))?;
             if polled > 0 {
                 last_echo = Instant::now();
@@ -200,9 +192,9 @@ impl<'a> Live<'a> {
                 // Driver, archive and consensus module share this core where there are two.
                 std::thread::yield_now();
             }
-            ensure!(last_echo.elapsed() < PATIENCE, "no echo: {echoed} of {sent} came");
+            ensure!(last_echo.elapsed() < PATIENCE, "no echo: {pace} came");
         }
-        Ok(RoundTrips { first, latencies })
+        Ok(RoundTrips { first, latencies: pace.into_latencies() })
     }
 }
 

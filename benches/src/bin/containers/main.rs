@@ -8,6 +8,7 @@ mod contestant;
 mod cores;
 mod instructions;
 mod live;
+mod pace;
 mod parts;
 mod played;
 mod plot;

@@ -8,7 +8,8 @@ use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
 
 use super::{Log, RESPONSE_CHANNEL, RESPONSE_STREAM};
-use crate::live::{Cost, LONGEST_LATENCY};
+use crate::live::Cost;
+use crate::pace::Pace;
 use crate::{cores, process};
 
 /// Echoes taken at once, where there are few.
@@ -56,24 +57,17 @@ impl Log<'_, '_> {
     }
 
     fn time_round_trips(&mut self, echoes: &mut Subscription, rate: u64, seconds: u64) -> Result<Histogram<u64>> {
-        let (messages, interval) = (rate * seconds, 1_000_000_000 / rate);
-        let mut latencies = Histogram::new_with_max(LONGEST_LATENCY.as_nanos() as u64, 3)?;
-        let begin = Instant::now();
-        let (mut sent, mut echoed) = (0, 0);
-        let mut last_echo = begin;
-        while echoed < messages {
-            let now = begin.elapsed().as_nanos() as u64;
-            while sent < messages && sent * interval <= now {
+        let mut pace = Pace::begin(rate, seconds)?;
+        let mut last_echo = Instant::now();
+        while !pace.is_over() {
+            let now = pace.now();
+            while pace.due(now).is_some() {
                 self.send()?;
                 self.commit();
-                sent += 1;
+                pace.sent();
             }
-            // In the order of the log, and so in that of their times.
-            let polled = echoes.poll(POLL_LIMIT, |_, _| {
-                let now = begin.elapsed().as_nanos() as u64;
-                latencies.saturating_record(now.saturating_sub(echoed * interval));
-                echoed += 1;
-            })?;
+            // They come in the order of the log.
+            let polled = echoes.poll(POLL_LIMIT, |_, _| pace.echoed_in_order())?;
             if polled > 0 {
                 last_echo = Instant::now();
             } else {
@@ -81,8 +75,8 @@ impl Log<'_, '_> {
                 std::hint::spin_loop();
             }
             let name = self.service.name();
-            ensure!(last_echo.elapsed() < PATIENCE, "{name} echoes no more: {echoed} of {sent} messages");
+            ensure!(last_echo.elapsed() < PATIENCE, "{name} echoes no more: {pace}");
         }
-        Ok(latencies)
+        Ok(pace.into_latencies())
     }
 }
