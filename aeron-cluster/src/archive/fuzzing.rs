@@ -14,8 +14,6 @@ const CONTROL_SESSION_ID: usize = MessageHeader::ENCODED_LENGTH;
 const CORRELATION_ID: usize = CONTROL_SESSION_ID + 8;
 
 type Consume<D> = unsafe extern "C" fn(*mut D, *mut c_void);
-type OnDescriptor = Consume<sys::aeron_archive_recording_descriptor_t>;
-type OnSubscription = Consume<sys::aeron_archive_recording_subscription_descriptor_t>;
 
 // As aeron_archive_recording_descriptor_poller.h, its like for subscriptions and for answers, and their sources have them. These headers are
 // not public; `Poller` stands for all three.
@@ -36,7 +34,7 @@ unsafe extern "C" {
         poller: *mut Poller,
         correlation_id: i64,
         count: i32,
-        consume: OnDescriptor,
+        consume: Consume<sys::aeron_archive_recording_descriptor_t>,
         clientd: *mut c_void,
     );
     fn aeron_archive_recording_descriptor_poller_on_fragment(
@@ -58,7 +56,7 @@ unsafe extern "C" {
         poller: *mut Poller,
         correlation_id: i64,
         count: i32,
-        consume: OnSubscription,
+        consume: Consume<sys::aeron_archive_recording_subscription_descriptor_t>,
         clientd: *mut c_void,
     );
     fn aeron_archive_recording_subscription_descriptor_poller_on_fragment(
@@ -116,74 +114,78 @@ pub(crate) fn decode_in_c(message: &[u8]) -> Decoded {
     };
     assert!(is_made, "no archive context");
     let asked = long(message, CORRELATION_ID);
-    // SAFETY: the context is live until it is closed, and no poller uses it then.
+    let recordings = std::ptr::from_mut(&mut decoded.recordings).cast();
+    let subscriptions = std::ptr::from_mut(&mut decoded.subscriptions).cast();
+    // SAFETY: the context is live until it is closed, and no poller uses it then. `on_descriptor` adds to a `Vec<RecordingDescriptor>`, and
+    // `on_subscription` to a `Vec<RecordingSubscription>`.
     unsafe {
-        list_recordings(context, message, asked, &mut decoded.recordings);
-        list_subscriptions(context, message, asked, &mut decoded.subscriptions);
-        let other = asked.wrapping_add(1);
-        list_recordings(context, message, other, &mut decoded.recordings);
-        list_subscriptions(context, message, other, &mut decoded.subscriptions);
+        for asked in [asked, asked.wrapping_add(1)] {
+            list(&RECORDINGS, context, message, asked, recordings);
+            list(&SUBSCRIPTIONS, context, message, asked, subscriptions);
+        }
         sys::aeron_archive_context_close(context);
     }
     answer(message);
     decoded
 }
 
-/// # Safety
-///
-/// `context` must be live.
-unsafe fn list_recordings(
-    context: *mut sys::aeron_archive_context_t,
-    message: &[u8],
-    asked: i64,
-    found: &mut Vec<RecordingDescriptor>,
-) {
-    let (mut poller, clientd) = (std::ptr::null_mut(), std::ptr::from_mut(found).cast());
-    // SAFETY: C allocates the poller, which uses the live context; of a subscription it has none, since it is not polled. It calls
-    // `on_descriptor` within the call for a fragment, with `found`, and does not look at the fragment's header.
-    unsafe {
-        let (session, none) = (long(message, CONTROL_SESSION_ID), std::ptr::null_mut());
-        assert_eq!(aeron_archive_recording_descriptor_poller_create(&mut poller, context, none, session, 10), 0);
-        let count = 2;
-        aeron_archive_recording_descriptor_poller_reset(poller, asked, count, on_descriptor, clientd);
-        let (start, length) = (message.as_ptr(), message.len());
-        aeron_archive_recording_descriptor_poller_on_fragment(poller.cast(), start, length, std::ptr::null_mut());
-        aeron_archive_recording_descriptor_poller_close(poller);
-    }
+/// What C has for a listing of one kind.
+struct Listing<D> {
+    create: unsafe extern "C" fn(
+        *mut *mut Poller,
+        *mut sys::aeron_archive_context_t,
+        *mut sys::aeron_subscription_t,
+        i64,
+        c_int,
+    ) -> c_int,
+    reset: unsafe extern "C" fn(*mut Poller, i64, i32, Consume<D>, *mut c_void),
+    on_fragment: unsafe extern "C" fn(*mut c_void, *const u8, usize, *mut sys::aeron_header_t) -> u32,
+    close: unsafe extern "C" fn(*mut Poller) -> c_int,
+    /// Ours: adds to the `Vec` that it is given.
+    consume: Consume<D>,
 }
+
+const RECORDINGS: Listing<sys::aeron_archive_recording_descriptor_t> = Listing {
+    create: aeron_archive_recording_descriptor_poller_create,
+    reset: aeron_archive_recording_descriptor_poller_reset,
+    on_fragment: aeron_archive_recording_descriptor_poller_on_fragment,
+    close: aeron_archive_recording_descriptor_poller_close,
+    consume: on_descriptor,
+};
+
+const SUBSCRIPTIONS: Listing<sys::aeron_archive_recording_subscription_descriptor_t> = Listing {
+    create: aeron_archive_recording_subscription_descriptor_poller_create,
+    reset: aeron_archive_recording_subscription_descriptor_poller_reset,
+    on_fragment: aeron_archive_recording_subscription_descriptor_poller_on_fragment,
+    close: aeron_archive_recording_subscription_descriptor_poller_close,
+    consume: on_subscription,
+};
 
 /// # Safety
 ///
-/// `context` must be live.
-unsafe fn list_subscriptions(
+/// `context` must be live, and `found` the `Vec` that the listing's `consume` adds to.
+unsafe fn list<D>(
+    listing: &Listing<D>,
     context: *mut sys::aeron_archive_context_t,
     message: &[u8],
     asked: i64,
-    found: &mut Vec<RecordingSubscription>,
+    found: *mut c_void,
 ) {
-    let (mut poller, clientd) = (std::ptr::null_mut(), std::ptr::from_mut(found).cast());
-    // SAFETY: as in `list_recordings`.
+    let mut poller = std::ptr::null_mut();
+    // SAFETY: C allocates the poller, which uses the live context; of a subscription it has none, since it is not polled. It calls
+    // `consume` within the call for a fragment, with `found`, and does not look at the fragment's header.
     unsafe {
         let (session, none) = (long(message, CONTROL_SESSION_ID), std::ptr::null_mut());
-        let created =
-            aeron_archive_recording_subscription_descriptor_poller_create(&mut poller, context, none, session, 10);
-        assert_eq!(created, 0);
-        let count = 2;
-        aeron_archive_recording_subscription_descriptor_poller_reset(poller, asked, count, on_subscription, clientd);
-        let (start, length) = (message.as_ptr(), message.len());
-        aeron_archive_recording_subscription_descriptor_poller_on_fragment(
-            poller.cast(),
-            start,
-            length,
-            std::ptr::null_mut(),
-        );
-        aeron_archive_recording_subscription_descriptor_poller_close(poller);
+        assert_eq!((listing.create)(&mut poller, context, none, session, 10), 0);
+        (listing.reset)(poller, asked, 2, listing.consume, found);
+        (listing.on_fragment)(poller.cast(), message.as_ptr(), message.len(), std::ptr::null_mut());
+        (listing.close)(poller);
     }
 }
 
 fn answer(message: &[u8]) {
     let mut poller = std::ptr::null_mut();
-    // SAFETY: as in `list_recordings`, without a context and without anything that is called.
+    // SAFETY: as in `list`, without a context and without anything that is called.
     unsafe {
         assert_eq!(aeron_archive_control_response_poller_create(&mut poller, std::ptr::null_mut(), 10), 0);
         let (start, length) = (message.as_ptr(), message.len());
