@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
-use aeron_cluster::testing::{DriverKind, PATIENCE, Part, Process, TestCluster, type_id, wait_until};
+use aeron_cluster::testing::{DriverKind, PATIENCE, Part, Process, TestCluster, proc_state, type_id, wait_until};
 use support::{java_1_54, java_programs, run_java_client, start_java_services};
 
 #[test]
@@ -160,7 +160,5 @@ fn children_die_with_a_killed_test() {
 /// Whether a process, by its directory in `/proc`, has not ended. One that has may stay there until the system's first process, whose child it
 /// became, asks how it ended.
 fn is_running(process: &Path) -> bool {
-    let Ok(stat) = std::fs::read_to_string(process.join("stat")) else { return false };
-    // The state comes behind the name, which may have any character.
-    !stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with(['Z', 'X']))
+    proc_state(process).is_some_and(|state| !['Z', 'X'].contains(&state))
 }

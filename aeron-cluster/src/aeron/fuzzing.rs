@@ -12,8 +12,6 @@ use crate::codec::SessionMessageHeader;
 
 /// The least length of a term that there is.
 const TERM_LENGTH: usize = 64 * 1024;
-/// What a log has behind its last term.
-const METADATA_LENGTH: usize = 4096;
 const LINE: usize = 64;
 /// The frame type that C does not deliver.
 const PADDING: [u8; 2] = [0, 0];
@@ -56,7 +54,7 @@ pub(crate) fn poll(frames: &[u8], mut on_fragment: impl FnMut(&[u8], &Header<'_>
         on_fragment(payload, header)
     };
     // As long as a log is from there on, to the byte.
-    let mut log = vec![Line([0; LINE]); (TERM_LENGTH + METADATA_LENGTH) / LINE];
+    let mut log = vec![Line([0; LINE]); (TERM_LENGTH + LookAhead::BEHIND_THE_TERMS) / LINE];
     let bytes = bytes_of(&mut log);
     bytes[start..start + frames.len()].copy_from_slice(frames);
     let mut offset = start;

@@ -37,7 +37,7 @@ impl LookAhead {
     /// How far it goes, in bytes: some messages, which together take longer than memory that is far away.
     const DISTANCE: i64 = 2048;
     /// What every log has behind its last term: a page for its description (`AERON_LOGBUFFER_META_DATA_LENGTH`).
-    const BEHIND_THE_TERMS: i64 = 4096;
+    pub(super) const BEHIND_THE_TERMS: usize = 4096;
     /// The longest look behind a frame's header.
     const REACH: usize = 64;
 
@@ -50,7 +50,7 @@ impl LookAhead {
     /// Looks at what is behind `position`, where the term goes on with `rest`. Several frames at once, and so not inlined.
     #[inline(never)]
     pub(super) fn go_on(&mut self, position: i64, rest: Rest, offset: usize, mut look: impl FnMut([u8; 8])) {
-        const { assert!(Self::DISTANCE + (DATA_HEADER_LENGTH + Self::REACH) as i64 <= Self::BEHIND_THE_TERMS) }
+        const { assert!(Self::DISTANCE as usize + DATA_HEADER_LENGTH + Self::REACH <= Self::BEHIND_THE_TERMS) }
         debug_assert!(offset + size_of::<[u8; 8]>() <= Self::REACH);
         let enough = (DATA_HEADER_LENGTH + offset + size_of::<[u8; 8]>()) as i32;
         let end = Self::DISTANCE.min(rest.length);

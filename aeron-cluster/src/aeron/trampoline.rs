@@ -266,13 +266,14 @@ mod tests {
     }
     #[test]
     fn an_offset_that_is_none_leads_no_farther_than_the_log_goes() {
+        const BEHIND: usize = LookAhead::BEHIND_THE_TERMS;
         #[repr(align(32))]
         struct Log {
             last_term: Term,
-            description: [u8; 4096],
+            description: [u8; BEHIND],
         }
         for term_offset in [i32::MIN, -1, TERM_LENGTH as i32, i32::MAX] {
-            let mut log = Log { last_term: Term([0; TERM_LENGTH]), description: [0; 4096] };
+            let mut log = Log { last_term: Term([0; TERM_LENGTH]), description: [0; BEHIND] };
             log.last_term.put(128, 64);
             log.last_term.0[136..140].copy_from_slice(&term_offset.to_le_bytes());
             // What looks like frames, to the end.
@@ -285,7 +286,7 @@ mod tests {
             };
             // SAFETY: the payload of the term's last frame.
             call_image(closure, unsafe { std::slice::from_raw_parts(start.add(128 + DATA_HEADER_LENGTH), 32) });
-            assert!(looks <= 4096 / 64 - 2, "{term_offset}: {looks} frames");
+            assert!(looks <= BEHIND / 64 - 2, "{term_offset}: {looks} frames");
         }
     }
 }

@@ -13,7 +13,7 @@ const LEAST_PLACES: usize = 16;
 ///
 /// The ids are given out by the consensus module, not by an adversary.
 pub(super) struct SessionTable<T> {
-    /// A power of two of them, of which a quarter at least is empty; more than 15 in 16 are only before the first is filled.
+    /// A power of two of them, of which a quarter at least is empty, and more than 15 in 16 only where there are the least.
     places: Vec<Place<T>>,
     count: usize,
     /// What of a product is left for the number of a place.

@@ -45,4 +45,4 @@ pub use java::Java;
 pub use parts::{DriverKind, Part};
 pub use patience::{PATIENCE, wait_until};
 pub use ports::PortBlock;
-pub use processes::Process;
+pub use processes::{Process, proc_state};

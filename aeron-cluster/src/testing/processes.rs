@@ -210,12 +210,18 @@ impl Drop for Process {
     }
 }
 
-/// Whether a process or thread that was told to stop stands still (T), or is gone (Z, X), by its directory in Linux' `/proc`: its state
-/// follows its name, in parentheses. One that waits in the kernel (D) does no more once it is back; a shell does so for ever for a child that
-/// was stopped before it became another program.
+/// Whether a process or thread that was told to stop stands still (T), or is gone (Z, X), by its directory in Linux' `/proc`. One that
+/// waits in the kernel (D) does no more once it is back; a shell does so for ever for a child that was stopped before it became another
+/// program.
 fn is_still(task: &Path) -> bool {
-    fs::read_to_string(task.join("stat"))
-        .map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 'D', 'Z', 'X'])))
+    proc_state(task).is_none_or(|state| ['T', 'D', 'Z', 'X'].contains(&state))
+}
+
+/// The state of a process or thread, by its directory in Linux' `/proc`: a letter, such as Z for one that has ended and of which nobody has
+/// asked how. `None` if it is not there.
+pub fn proc_state(task: &Path) -> Option<char> {
+    // Behind the name, which may have any character.
+    fs::read_to_string(task.join("stat")).ok()?.rsplit_once(") ")?.1.chars().next()
 }
 
 #[derive(Debug, Default)]

@@ -13,15 +13,13 @@ use aeron_cluster::archive::{
 };
 use aeron_cluster::testing::{PATIENCE, PortBlock, Process, WorkDir};
 
-use crate::killable::start_driver;
+use crate::killable::{DRIVER_TIMEOUT, start_driver};
 use crate::node::archive_command;
 use crate::orders::{Handle, boxed, let_go, with_each_order};
 use crate::recordings::recorded;
 use crate::{REPLAY_STREAM, STREAM, until};
 
 const KINDS: usize = 9;
-/// Of clients whose driver is killed: they notice after this. On a loaded machine a living one stands still for seconds.
-const DRIVER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of the driver's counters of itself, and of recordings that go on.
 const SYSTEM_COUNTER: i32 = 0;
 const RECORDING_POSITION: i32 = 100;

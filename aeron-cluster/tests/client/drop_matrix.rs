@@ -11,7 +11,7 @@ use aeron_cluster::driver::MediaDriver;
 use aeron_cluster::testing::{PATIENCE, WorkDir};
 
 use crate::abandoned::{STEPS, reach};
-use crate::killable::start_driver;
+use crate::killable::{DRIVER_TIMEOUT, start_driver};
 use crate::orders::{Handle, boxed, let_go, with_each_order};
 use crate::rig::*;
 
@@ -20,8 +20,6 @@ const KINDS: usize = 10;
 const CONNECTED_ALONE: usize = 5;
 /// Streams of one set, of which each client has its own.
 const STREAMS: i32 = 10;
-/// Of clients whose driver is killed: they notice after this. On a loaded machine a living one stands still for seconds.
-const DRIVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One of each, and the members that they talk to.
 struct Set {

@@ -10,7 +10,7 @@ use aeron_cluster::service::mark_file::{ClusterMarkFile, Options, mark_file_name
 use aeron_cluster::service::{ClusteredServiceAgent, ClusteredServiceContainer, Context, Termination, Work};
 use aeron_cluster::testing::{PATIENCE, TestCluster};
 
-use crate::killable::start_driver;
+use crate::killable::{DRIVER_TIMEOUT, start_driver};
 use crate::orders::{let_go, orders};
 use crate::probe::{Event, Events, Probe, context};
 use crate::script::{CONTROL_CHANNEL, Recovery, Stage, wait_for};
@@ -22,8 +22,6 @@ const PUBLISHER_LIMIT: i32 = 1;
 const SUBSCRIPTION_POSITION: i32 = 4;
 const HEARTBEAT: i32 = 11;
 const NOW: i64 = 1_700_000_000_000;
-/// Of clients whose driver is killed: they notice after this. On a loaded machine a living one stands still for seconds.
-const DRIVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One of each, and the mark files that they have.
 struct Set {

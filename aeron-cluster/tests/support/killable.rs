@@ -13,6 +13,10 @@ const SERVE: &str = "AERON_CLUSTER_TEST_SERVE";
 /// How long a client may be silent, or not worked, and still be alive: longer than a test lasts, however little of the machine it has.
 pub const LONG: Duration = Duration::from_secs(120);
 
+/// Of clients whose driver is killed: they notice after this. On a loaded machine a living one stands still for seconds.
+#[allow(dead_code, reason = "one test program has another")]
+pub const DRIVER_TIMEOUT: Duration = Duration::from_secs(5);
+
 pub fn driver_context(dir: &Path) -> DriverContext {
     DriverContext::new()
         .dir(dir)
