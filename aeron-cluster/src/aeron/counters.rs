@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
 use aeron_sys as sys;
 
@@ -12,6 +12,8 @@ use super::shared_bytes::{acquire_i32, acquire_i64};
 const RECORD_UNUSED: i32 = 0;
 const RECORD_ALLOCATED: i32 = 1;
 const RECORD_RECLAIMED: i32 = -1;
+/// The registration id of a counter that no client added, or whose id the driver has not set yet.
+const NOT_REGISTERED: i64 = 0;
 /// The longest key and label of a counter, in bytes (`AERON_COUNTER_MAX_KEY_LENGTH`, `AERON_COUNTER_MAX_LABEL_LENGTH`).
 pub(super) const MAX_KEY_LENGTH: usize = 112;
 pub(super) const MAX_LABEL_LENGTH: usize = 380;
@@ -200,7 +202,7 @@ impl<'a> CountersReader<'a> {
         let registration_id = self.registration_id(id)?;
         Some(ReadableCounter {
             id,
-            registration_id,
+            registration_id: AtomicI64::new(registration_id),
             value: self.value_record(id, VALUE_OFFSET),
             registration: self.value_record(id, REGISTRATION_ID_OFFSET),
             state: self.metadata_record(id, STATE_OFFSET).cast(),
@@ -266,7 +268,8 @@ impl std::fmt::Debug for CountersReader<'_> {
 /// `io.aeron.status.ReadableCounter`.
 pub struct ReadableCounter {
     id: i32,
-    registration_id: i64,
+    /// [`NOT_REGISTERED`] until another one was read.
+    registration_id: AtomicI64,
     value: NonNull<AtomicI64>,
     registration: NonNull<AtomicI64>,
     state: NonNull<AtomicI32>,
@@ -285,9 +288,10 @@ impl ReadableCounter {
         self.id
     }
 
-    /// The counter's registration id.
+    /// The counter's registration id; 0 for a counter of the driver's own, and until the driver has set it, right after it allocated the counter.
     pub fn registration_id(&self) -> i64 {
-        self.registration_id
+        let _picks_it_up = self.is_closed();
+        self.registration_id.load(Ordering::Relaxed)
     }
 
     /// The value now, whether or not the counter is still there.
@@ -309,7 +313,21 @@ impl ReadableCounter {
     pub fn is_closed(&self) -> bool {
         // SAFETY: the cells stay mapped as long as `_owner`.
         let (state, registration) = unsafe { (self.state.as_ref(), self.registration.as_ref()) };
-        acquire_i32(state) != RECORD_ALLOCATED || acquire_i64(registration) != self.registration_id
+        acquire_i32(state) != RECORD_ALLOCATED || !self.is_registered_by(acquire_i64(registration))
+    }
+
+    #[inline]
+    fn is_registered_by(&self, registration_id: i64) -> bool {
+        registration_id == self.registration_id.load(Ordering::Relaxed) || self.pick_up(registration_id)
+    }
+
+    /// A driver marks a counter as allocated before it sets its registration id. If this one was found in between, it must not count as
+    /// closed from then on.
+    #[cold]
+    fn pick_up(&self, registration_id: i64) -> bool {
+        let (before, relaxed) = (NOT_REGISTERED, Ordering::Relaxed);
+        let set = self.registration_id.compare_exchange(before, registration_id, relaxed, relaxed);
+        set.is_ok() || set == Err(registration_id)
     }
 }
 
@@ -317,7 +335,7 @@ impl std::fmt::Debug for ReadableCounter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ReadableCounter")
             .field("id", &self.id)
-            .field("registration_id", &self.registration_id)
+            .field("registration_id", &self.registration_id())
             .field("value", &self.get())
             .finish()
     }

@@ -1,9 +1,13 @@
 //! Counters: their own, those of others, and those that are gone.
 
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use aeron_cluster::aeron::{Aeron, CounterState};
+use aeron_cluster::aeron::{Aeron, CncFile, CounterState};
+use aeron_cluster::testing::WorkDir;
 
+use crate::driver_files::{self, VALUES};
 use crate::rig::{Rig, awaited, client, until};
 
 const TYPE: i32 = 1001;
@@ -91,6 +95,30 @@ fn a_readable_counter_closes_with_its_counter_and_stays_closed() {
     successors.last().unwrap().set(1 << 40);
     assert_eq!((readable.get(), readable.value()), (1 << 40, None));
     assert!(!other.counters().readable_counter(id).unwrap().is_closed());
+}
+
+/// A driver marks a counter as allocated first, and sets its registration id afterwards.
+#[test]
+fn a_readable_counter_found_before_its_registration_id_is_set_stays_open() {
+    const ID: i32 = 2;
+    let dir = WorkDir::new().unwrap();
+    let path = dir.path().join("cnc.dat");
+    std::fs::write(&path, driver_files::cnc()).unwrap();
+    let written = std::fs::File::options().write(true).open(&path).unwrap();
+    let register = |id: i64| written.write_all_at(&id.to_le_bytes(), (VALUES + ID as usize * 128 + 8) as u64).unwrap();
+
+    register(0);
+    let file = CncFile::open(dir.path(), Duration::ZERO).unwrap();
+    let [first, second] = [(); 2].map(|()| file.counters().readable_counter(ID).unwrap());
+    assert_eq!((first.is_closed(), first.registration_id(), first.value()), (false, 0, Some(43)));
+    register(72);
+    assert_eq!((first.is_closed(), first.registration_id(), first.value()), (false, 72, Some(43)));
+    assert_eq!(second.registration_id(), 72);
+    // From now on another registration is another counter's.
+    register(73);
+    for readable in [first, second] {
+        assert_eq!((readable.is_closed(), readable.registration_id(), readable.value()), (true, 72, None));
+    }
 }
 
 #[test]
