@@ -19,6 +19,8 @@ pub mod type_id {
     pub const NODE_ROLE: i32 = 201;
     /// Position up to which the cluster's log is committed.
     pub const COMMIT_POSITION: i32 = 203;
+    /// What a consensus module recovers from; there as soon as it waits for its services.
+    pub const RECOVERY_STATE: i32 = 204;
     /// Number of snapshots a consensus module took.
     pub const SNAPSHOT_COUNT: i32 = 205;
     /// State of an election; 17 is closed.

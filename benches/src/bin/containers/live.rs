@@ -1,10 +1,12 @@
 //! A real cluster whose services the benchmark starts itself, and the load on it.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aeron_cluster::client::{AeronCluster, Context, on_message};
-use aeron_cluster::testing::{CncFile, Java, PATIENCE, Process, TestCluster, type_id};
+use aeron_cluster::testing::{CncFile, Java, PATIENCE, Part, Process, TestCluster, type_id};
 use anyhow::{Context as _, Result, bail, ensure};
 use hdrhistogram::Histogram;
 
@@ -27,6 +29,8 @@ pub struct Live<'a> {
     cluster: TestCluster,
     services: Vec<Process>,
     leader: usize,
+    /// Whether the drivers that are started yield without work.
+    drivers_yield: Arc<AtomicBool>,
 }
 
 /// What a load is.
@@ -64,25 +68,32 @@ pub struct RoundTrips {
 impl<'a> Live<'a> {
     /// Starts all but the services. Streams have room for messages of 64 KiB, and for a log of gigabytes.
     pub fn new(java: &'a Java, members: usize) -> Result<Self> {
+        let drivers_yield = Arc::new(AtomicBool::new(false));
         let builder = TestCluster::builder().members(members).java(java.clone());
+        let yields = Arc::clone(&drivers_yield);
+        let builder = builder.server_command(move |_, part, mut command| {
+            if part == Part::Driver && yields.load(Ordering::Relaxed) {
+                command.arg("-Daeron.shared.idle.strategy=yield");
+            }
+            command
+        });
         let cluster = builder
             .property("aeron.cluster.log.channel", "aeron:udp?term-length=8m")
             .property("aeron.cluster.ingress.channel", "aeron:udp?term-length=1m")
             .property("aeron.cluster.ingress.ipc.allowed", "true")
             .property("aeron.archive.segment.file.length", "64m")
             .start()?;
-        Ok(Live { java, cluster, services: Vec::new(), leader: 0 })
+        Ok(Live { java, cluster, services: Vec::new(), leader: 0, drivers_yield })
     }
 
-    /// Starts a container on every member, and waits for a leader. Returns how long that took. Of the members, only a container that
-    /// spins uses the last core then.
+    /// Starts a container on every member as soon as the consensus modules wait for them, and waits for a leader. Returns how long that
+    /// took from then. Of the members, only a container that spins uses the last core, and all else yields then.
     pub fn start(&mut self, contestant: &Contestant, idle: Idle) -> Result<Duration> {
-        // After `stop`; what runs stays.
-        match idle {
-            Idle::Backoff => self.cluster.start()?,
-            Idle::Spin => cores::without_last(|| Ok(self.cluster.start()?))?,
-        }
+        self.start_members(idle)?;
         let members = self.cluster.ingress_endpoints().split(',').count();
+        for member in 0..members {
+            self.cluster.wait_for_counter(member, type_id::RECOVERY_STATE, |_| true)?;
+        }
         let begin = Instant::now();
         for member in 0..members {
             let place =
@@ -107,6 +118,22 @@ impl<'a> Live<'a> {
             let words = || self.services.iter().flat_map(Process::lines).collect::<Vec<_>>().join("\n");
             ensure!(is_running && Instant::now() < deadline, "no leader with {}: {}", contestant.name, words());
             std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Starts what does not run, after `stop`: all but the containers.
+    fn start_members(&mut self, idle: Idle) -> Result<()> {
+        let others = match idle {
+            Idle::Backoff => "org.agrona.concurrent.BackoffIdleStrategy",
+            // What sleeps for a microsecond is back after sixty: that alone would be a third of a millisecond of each round trip.
+            Idle::Spin => "org.agrona.concurrent.YieldingIdleStrategy",
+        };
+        self.cluster.set_property("aeron.archive.idle.strategy", others);
+        self.cluster.set_property("aeron.cluster.idle.strategy", others);
+        self.drivers_yield.store(idle == Idle::Spin, Ordering::Relaxed);
+        match idle {
+            Idle::Backoff => Ok(self.cluster.start()?),
+            Idle::Spin => cores::without_last(|| Ok(self.cluster.start()?)),
         }
     }
 
