@@ -206,8 +206,19 @@ pub enum ConductorIdleStrategy {
     Spinning,
     /// Spins, without a hint to the core.
     NoOp,
-    /// Spins, then yields, then sleeps longer and longer, up to 1 ms.
+    /// Spins 10 times, yields 20 times, then sleeps for 1 µs, twice as long each time up to 1 ms.
     Backoff,
+    /// As `Backoff`, with limits of one's own.
+    BackoffUpTo {
+        /// How often it spins.
+        max_spins: u32,
+        /// How often it yields then.
+        max_yields: u32,
+        /// How long it sleeps first.
+        min_park: Duration,
+        /// How long it sleeps at most, once it has slept twice as long each time.
+        max_park: Duration,
+    },
 }
 
 impl ConductorIdleStrategy {
@@ -215,6 +226,11 @@ impl ConductorIdleStrategy {
     pub(crate) fn args(self) -> Option<String> {
         match self {
             ConductorIdleStrategy::Sleeping(period) => Some(format!("{}ns", period.as_nanos())),
+            ConductorIdleStrategy::BackoffUpTo { max_spins, max_yields, min_park, max_park } => {
+                // C reads sixteen digits here, which are 115 days, and no unit `ns`.
+                let nanos = |park: Duration| park.as_nanos().min(9_999_999_999_999_999);
+                Some(format!("{max_spins}-{max_yields}-{}-{}", nanos(min_park), nanos(max_park)))
+            }
             _ => None,
         }
     }
@@ -225,7 +241,7 @@ impl ConductorIdleStrategy {
             ConductorIdleStrategy::Yielding => c"yield",
             ConductorIdleStrategy::Spinning => c"spin",
             ConductorIdleStrategy::NoOp => c"noop",
-            ConductorIdleStrategy::Backoff => c"backoff",
+            ConductorIdleStrategy::Backoff | ConductorIdleStrategy::BackoffUpTo { .. } => c"backoff",
         }
     }
 }

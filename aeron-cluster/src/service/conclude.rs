@@ -17,9 +17,15 @@ use crate::error::{Error, Result};
 /// How long an owner of the mark file that died without a word counts as alive.
 const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the conductor of the container's own client sleeps, where C's default is 16 ms: the start, and the first answer to each client, wait
-/// for it several times. In Java the thread that adds something works the conductor meanwhile.
-const CONDUCTOR_SLEEP: Duration = Duration::from_millis(1);
+/// How the conductor of the container's own client passes the time, where C's default is to sleep for 16 ms: the start, and the first answer
+/// to each client, wait for it several times. In Java the thread that adds something works the conductor meanwhile. One that has just
+/// had something to do soon has more, an answer of the driver; one that has not leaves the cores to others.
+const CONDUCTOR_IDLE: ConductorIdleStrategy = ConductorIdleStrategy::BackoffUpTo {
+    max_spins: 0,
+    max_yields: 0,
+    min_park: Duration::from_micros(100),
+    max_park: Duration::from_millis(4),
+};
 /// Where an operator says it (`aeron_context.c`).
 const CONDUCTOR_SLEEP_VARIABLE: &str = "AERON_CLIENT_IDLE_SLEEP_DURATION";
 
@@ -137,7 +143,7 @@ impl Context {
             context = context.dir(dir);
         }
         if std::env::var_os(CONDUCTOR_SLEEP_VARIABLE).is_none() {
-            context = context.conductor_idle_strategy(ConductorIdleStrategy::Sleeping(CONDUCTOR_SLEEP));
+            context = context.conductor_idle_strategy(CONDUCTOR_IDLE);
         }
         Aeron::connect(context)
     }

@@ -75,6 +75,16 @@ fn a_client_has_its_settings() {
         (ConductorIdleStrategy::Sleeping(ms(1)), "sleep-ns", Some("1000000ns")),
         (ConductorIdleStrategy::Yielding, "yield", None),
         (ConductorIdleStrategy::Backoff, "backoff", None),
+        (
+            ConductorIdleStrategy::BackoffUpTo {
+                max_spins: 1,
+                max_yields: u32::MAX,
+                min_park: ms(3),
+                max_park: Duration::MAX,
+            },
+            "backoff",
+            Some("1-4294967295-3000000-9999999999999999"),
+        ),
         (ConductorIdleStrategy::NoOp, "noop", None),
         (ConductorIdleStrategy::Spinning, "spin", None),
     ] {

@@ -214,7 +214,7 @@ fn the_settings_are_there_to_be_read_as_they_came_out() {
         |_| {},
     );
     let (limit, name, conductor) = settings.recv().unwrap();
-    assert_eq!((limit, name.as_str(), conductor.as_deref()), (7, "clustered-service-0-0", Some("1000000ns")));
+    assert_eq!((limit, name.as_str(), conductor.as_deref()), (7, "clustered-service-0-0", Some("0-0-100000-4000000")));
     let settings = script.container.settings();
     assert_eq!((settings.log_fragment_limit(), settings.service_name()), (7, "clustered-service-0-0"));
     assert_eq!(script.container.close().unwrap(), Termination::Closed);
