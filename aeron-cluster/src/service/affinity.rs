@@ -1,9 +1,9 @@
-//! The processor that the container's thread stays on. Mirrors Java's `AffinityRegistry`, as far as one thread needs it.
+//! Pins the container's thread to a processor. Mirrors Java's `AffinityRegistry`, as far as one thread needs it.
 #![cfg_attr(target_os = "linux", allow(unsafe_code))]
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Whether this process may run on `cpu`.
+/// An error if this process may not run on `cpu`.
 pub(super) fn check(cpu: usize) -> Result<()> {
     let allowed = imp::allowed().map_err(|error| error.context(format!("cpu affinity {cpu}")))?;
     if allowed.contains(&cpu) {

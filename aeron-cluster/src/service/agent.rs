@@ -1,4 +1,4 @@
-//! The duty cycle of the container: what it hears from the consensus module, and when it reads the log.
+//! The agent: runs the duty cycle of the container, from start to end.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,7 +37,7 @@ impl Parts {
     pub(super) fn new(concluded: Concluded, close_requested: Arc<AtomicBool>) -> Result<Self> {
         let settings = &concluded.settings;
         let channel = &settings.control_channel;
-        // Both at once, as the counters before them.
+        // Both are asked for before either is awaited: one wait for the conductor instead of two.
         let publication = concluded.aeron.async_add_publication(channel, settings.consensus_module_stream_id)?;
         let subscription = concluded.aeron.async_add_subscription(channel, settings.service_stream_id)?;
         let (publication, subscription) = (publication.wait()?, subscription.wait()?);
@@ -49,7 +49,7 @@ impl Parts {
         if let Some(Err(error)) = self.concluded.settings.cpu_affinity.map(affinity::pin_this_thread) {
             return self.fail(error);
         }
-        // Making it may take long, and panic.
+        // The user's constructor may take long, and may panic.
         let Concluded { aeron, mark_file, .. } = &self.concluded;
         let made = with_signs_of_life(aeron, mark_file, || catch_unwind(AssertUnwindSafe(make_service)));
         match made {
@@ -64,15 +64,15 @@ impl Parts {
         errors.count(&error);
         refuse_start(&aeron, &settings, &ConsensusModuleProxy::new(self.publication));
         termination_hooks.run(&error, &errors);
-        // The file says so as well as it can: the error that matters is the one being returned.
+        // A failure to write the mark file is ignored: the error that matters is the one being returned.
         let _ = mark_file.signal_failed_start();
         Err(error)
     }
 }
 
-/// Hosts a service: starts it, feeds it the log, and ends it. Mirrors `ClusteredServiceAgent`.
+/// Hosts a service: starts it, delivers the log to it, and ends it. Mirrors `ClusteredServiceAgent`.
 pub(super) struct Agent<S> {
-    // The order is that of closing: the log first, which drops a follower out of the leader's flow control.
+    // Fields are dropped in this order: the log first, which removes a follower from the leader's flow control.
     pub(super) log: LogAdapter,
     pub(super) control: ServiceAdapter,
     pub(super) core: Core<S>,
@@ -132,12 +132,12 @@ impl<S: ClusteredService> Agent<S> {
         }
     }
 
-    /// As `cycle`, for a caller that must not see a panic.
+    /// As `cycle`, with a panic turned into a stop.
     pub(super) fn caught_cycle(&mut self) -> Result<usize, Stop> {
         caught(|| self.cycle())
     }
 
-    /// The start, the first time; then one duty cycle. Returns the work done.
+    /// Starts the service at the first call; later calls run one duty cycle. Returns the work done.
     fn cycle(&mut self) -> Result<usize, Stop> {
         if self.is_started {
             return self.do_work();
@@ -172,7 +172,7 @@ impl<S: ClusteredService> Agent<S> {
         Ok(work_count + self.settled(worked)?)
     }
 
-    /// Ends the service and gives everything back. Mirrors `onClose` and the end of `doWork`.
+    /// Ends the service and releases everything. Mirrors `onClose` and the end of `doWork`.
     pub(super) fn close(mut self, stop: Stop) -> Result<Termination> {
         let cause = stop.cause();
         if let Some(cause) = &cause {
@@ -244,12 +244,12 @@ impl<S: ClusteredService> Agent<S> {
 
     // ---- failing ----
 
-    /// The value of a step, nothing where it failed and the agent goes on, or why the agent ends.
+    /// The value of a step; the default value if it failed and the agent goes on; or why the agent ends.
     pub(super) fn settled<T: Default>(&self, outcome: Outcome<T>) -> Result<T, Stop> {
         outcome.or_else(|fault| self.core.settle(fault).map_or_else(|| Ok(T::default()), Err))
     }
 
-    /// A fault where every error ends the agent: in its start.
+    /// What a fault during the start means: there every error ends the agent.
     fn fatal(&self, fault: Fault) -> Stop {
         match fault {
             Fault::Stop(stop) => stop,
@@ -266,8 +266,8 @@ impl<S: ClusteredService> Agent<S> {
     }
 }
 
-/// Runs a part of the agent. Only user code that is no callback of the service can panic in it: an idle strategy, a version
-/// validator. What that leaves half done belongs to the agent, which does nothing after it but end.
+/// Runs a part of the agent. Panics of the service's callbacks are caught before they get here; what is left is other user code: an idle
+/// strategy, a version validator. `AssertUnwindSafe` is sound since the agent does nothing after a panic but end.
 fn caught<T>(part: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
     catch_unwind(AssertUnwindSafe(part))
         .unwrap_or_else(|payload| Err(Stop::Failed(panicked("the container", payload.as_ref()))))

@@ -31,7 +31,7 @@ impl Context {
         self
     }
 
-    /// The stream on which the archive answers, different for all who share its driver. Default:
+    /// The stream on which the archive answers. Must differ between all clients that share its driver. Default:
     /// 121 + 100 × cluster id + service id.
     #[must_use]
     pub fn archive_response_stream_id(mut self, stream_id: i32) -> Self {
@@ -39,17 +39,16 @@ impl Context {
         self
     }
 
-    /// How long connecting to the archive may take, and how long each of its answers. Default: 5 s.
+    /// How long connecting to the archive, and each of its answers, may take. Default: 5 s.
     ///
-    /// A snapshot whose archive takes longer fails; a start whose archive does fails too, and ends the consensus module.
+    /// If it takes longer, a snapshot fails; a start fails too, and ends the consensus module.
     #[must_use]
     pub fn archive_message_timeout(mut self, timeout: Duration) -> Self {
         self.settings.archive_message_timeout = timeout;
         self
     }
 
-    /// What to prove oneself with to the archive, asked on the container's thread. Default: empty
-    /// credentials.
+    /// Supplies the credentials for the archive. Called on the container's thread. Default: empty credentials.
     #[must_use]
     pub fn archive_credentials_supplier(mut self, supplier: impl CredentialsSupplier + Send + 'static) -> Self {
         self.settings.archive_credentials_supplier = Some(Arc::new(Mutex::new(supplier)));
@@ -58,7 +57,7 @@ impl Context {
 }
 
 impl Settings {
-    /// What a connection to the archive is made with. What Java forces is forced here: the client, its name, and aliases that
+    /// The settings of a connection to the archive. As in Java's container some are fixed: the Aeron client, its name, and aliases that
     /// tell the services of a node apart.
     pub(super) fn archive_context(&self, aeron: &Aeron) -> Result<archive::Context> {
         let context = archive::Context::new(aeron)
@@ -85,7 +84,7 @@ impl Settings {
             .unwrap_or_else(|| self.cluster_id.wrapping_mul(100).wrapping_add(121 + self.service_id))
     }
 
-    /// A channel with an alias that names this service and `end`, the end of the channel, unless it has one.
+    /// The channel with an alias that names this service and `end` ("req" or "resp"), unless it already has an alias.
     fn with_alias(&self, channel: &str, end: &str) -> Result<String> {
         let mut uri = ChannelUri::parse(channel)?;
         if uri.get("alias").is_none() {

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A client's session with the cluster. Mirrors `io.aeron.cluster.service.ClientSession`.
 ///
-/// Only the leader talks to clients. On other members sends check the message and answer [`MOCKED_OFFER`](Self::MOCKED_OFFER), so that a
+/// Only the leader sends to clients. On other members sends check the message and return [`MOCKED_OFFER`](Self::MOCKED_OFFER), so that a
 /// service need not know its role.
 pub struct ClientSession {
     id: i64,
@@ -21,20 +21,20 @@ pub struct ClientSession {
     egress: Rc<Egress>,
     limits: SendLimits,
     is_closing: Cell<bool>,
-    /// Until the log brings its end.
+    /// False once the log has brought the session's end.
     is_open: bool,
     response_stream_id: i32,
     client: Box<Client>,
 }
 
-/// What a session has besides that no message needs: so the rest is in one cache line (see [`SessionTable`](super::session_table::SessionTable)).
+/// What no message needs. Boxed so that the rest fits into one cache line (see [`SessionTable`](super::session_table::SessionTable)).
 struct Client {
     response_channel: String,
     encoded_principal: Vec<u8>,
 }
 
 impl ClientSession {
-    /// What sends answer on a member that does not lead: no position that a log can have.
+    /// What sends return on a member that does not lead. It is no valid position, since those are multiples of 32.
     pub const MOCKED_OFFER: i64 = 1;
 
     pub(super) fn new(
@@ -74,21 +74,20 @@ impl ClientSession {
         &self.client.response_channel
     }
 
-    /// Who the client is, as the authenticator of the consensus module encoded it; may be empty.
+    /// The identity of the client, as encoded by the consensus module's authenticator; may be empty.
     pub fn encoded_principal(&self) -> &[u8] {
         &self.client.encoded_principal
     }
 
-    /// Whether the service asked for the session's end and the log has not brought it yet. A member forgets it when it starts or becomes
-    /// the leader, since the request may be lost: nothing that is replicated may depend on it.
+    /// Whether the service has asked for the session to be closed and the log has not brought its end yet. A member forgets this when it starts or
+    /// becomes the leader, since the request may be lost; so replicated state must not depend on it.
     pub fn is_closing(&self) -> bool {
         self.is_closing.get()
     }
 
-    /// Asks the cluster to end the session. The end comes as
-    /// [`on_session_close`](super::ClusteredService::on_session_close).
+    /// Asks the cluster to close the session. [`on_session_close`](super::ClusteredService::on_session_close) is called when that is done.
     ///
-    /// Idles through at most three attempts. Asking again changes nothing, nor does asking after the end.
+    /// Makes up to three attempts, idling in between. Repeating the request, or making it after the session's end, does nothing.
     ///
     /// # Errors
     ///
@@ -102,29 +101,29 @@ impl ClientSession {
         Ok(())
     }
 
-    /// The longest message that [`offer`](Self::offer) takes, in bytes, on every member: by the `term-length` of the client's channel, else by
-    /// [`response_term_length`](super::Context::response_term_length).
+    /// The longest message that [`offer`](Self::offer) accepts, in bytes, the same on every member. It follows from the `term-length` of the client's
+    /// channel, or else from [`response_term_length`](super::Context::response_term_length).
     pub fn max_message_length(&self) -> usize {
         self.limits.message
     }
 
-    /// The longest message that [`try_claim`](Self::try_claim) takes, in bytes, on every member: by the `mtu` of the client's channel, else by
-    /// [`response_mtu_length`](super::Context::response_mtu_length).
+    /// The longest message that [`try_claim`](Self::try_claim) accepts, in bytes, the same on every member. It follows from the `mtu` of the client's
+    /// channel, or else from [`response_mtu_length`](super::Context::response_mtu_length).
     pub fn max_payload_length(&self) -> usize {
         self.limits.claim
     }
 
     /// Sends a message to the client. Does not block.
     ///
-    /// Returns the position after the message, or [`MOCKED_OFFER`](Self::MOCKED_OFFER) on a member that does not lead.
-    /// Messages are not kept for later: a client that is gone or slow is the service's to decide about.
+    /// Returns the position after the message in the stream to the client, or [`MOCKED_OFFER`](Self::MOCKED_OFFER) on a member that does not lead.
+    /// The container does not queue messages: the service decides what to do about a client that is slow or gone.
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`](OfferError::InvalidArgument) if the message is too long, on every member alike;
     /// [`AdminAction`](OfferError::AdminAction) while the publication to the client is being added,
-    /// [`NotConnected`](OfferError::NotConnected) if there is none, the client does not listen, or the publication takes less than
-    /// the settings say, which is recorded;
+    /// [`NotConnected`](OfferError::NotConnected) if there is no publication, the client does not listen, or the publication's limits are
+    /// below the settings (which is recorded);
     /// [`NotAllowed`](OfferError::NotAllowed) from a callback that must not send, and
     /// [`Closed`](OfferError::Closed) once the container is ending.
     #[inline]
@@ -141,7 +140,7 @@ impl ClientSession {
         }
     }
 
-    /// As [`offer`](Self::offer), for a message that lies in several pieces.
+    /// As [`offer`](Self::offer), for a message made up of several pieces.
     pub fn offer_vectored(&self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
         let sending = self.state.sending()?;
         self.limits.check_message(pieces.iter().map(|piece| piece.len()).sum())?;
@@ -156,7 +155,8 @@ impl ClientSession {
     }
 
     /// Claims space for a message of `length` bytes, to be written in place and committed. On a member that does not lead
-    /// the space is memory that nobody receives. At most one packet; otherwise as [`offer`](Self::offer).
+    /// it is scratch memory. The message must fit into one packet ([`max_payload_length`](Self::max_payload_length)); otherwise as
+    /// [`offer`](Self::offer).
     pub fn try_claim(&self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
         let sending = self.state.sending()?;
         self.limits.check_claim(length)?;
@@ -171,8 +171,8 @@ impl ClientSession {
         }
     }
 
-    /// What a send answers that the publication refused. That a message is too long was for the limits to say, on all
-    /// members alike: a publication that takes less is one that does not reach the client.
+    /// What a send returns if the publication refused it. The limits have already been checked, the same on all members; so a
+    /// publication that finds the message too long counts as one that does not reach the client.
     #[cold]
     fn refusal(&self, reason: OfferError, publication: &Publication) -> OfferError {
         if reason != OfferError::InvalidArgument {
@@ -196,17 +196,17 @@ impl ClientSession {
         self.state.header(self.id)
     }
 
-    /// Starts to connect to the client. A failure is recorded; sends then answer `NotConnected`.
+    /// Starts to connect to the client. A failure is recorded; sends then return `NotConnected`.
     pub(super) fn connect(&self) {
         self.state.connect_egress(&self.egress, &self.client.response_channel, self.response_stream_id);
     }
 
-    /// Closes the publication to the client, or gives up adding it.
+    /// Closes the publication to the client, or cancels adding it.
     pub(super) fn disconnect(&mut self) {
         self.egress = Rc::default();
     }
 
-    /// The log brought the session's end.
+    /// To be called when the log brings the session's end.
     pub(super) fn end(&mut self) {
         self.disconnect();
         self.is_open = false;

@@ -14,8 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The cluster, as given to every callback of a service. Mirrors `io.aeron.cluster.service.Cluster`.
 ///
-/// What is asked here is answered without blocking. What is sent to the log (messages, timers) is sent by every member, each to its
-/// own consensus module; the leader's is the one that enters the log.
+/// No method blocks, except those that idle. Messages and timers for the log are sent by every member, each to its
+/// own consensus module; the leader's copy is the one that enters the log.
 pub struct Cluster {
     pub(super) state: Rc<State>,
     pub(super) sessions: Sessions,
@@ -44,22 +44,22 @@ impl Cluster {
         self.state.member_id.get()
     }
 
-    /// The id of the cluster, as configured.
+    /// The id of the cluster, from the settings.
     pub fn cluster_id(&self) -> i32 {
         self.state.settings.cluster_id
     }
 
-    /// The id of this service within its member, as configured.
+    /// The id of this service within its member, from the settings.
     pub fn service_id(&self) -> i32 {
         self.state.settings.service_id
     }
 
-    /// The name of the service, as configured or by default.
+    /// The name of the service, from the settings or the default.
     pub fn service_name(&self) -> &str {
         &self.state.settings.service_name
     }
 
-    /// The version of the application, as configured.
+    /// The version of the application, from the settings.
     pub fn app_version(&self) -> SemanticVersion {
         self.state.settings.app_version
     }
@@ -84,22 +84,22 @@ impl Cluster {
         self.state.leadership_term_id.get()
     }
 
-    /// The member that leads in the leadership term of the message being processed; −1 until the log brought a term since the
-    /// start. So a member that started from a snapshot may not know what the others do: nothing that is replicated may depend
-    /// on it. Java does not tell.
+    /// The member that leads in the leadership term of the message being processed; −1 until the log has brought a new term since the
+    /// start. A member that started from a snapshot may not know it yet while others do, so replicated state must not depend
+    /// on it. Java has no such method.
     pub fn leader_member_id(&self) -> i32 {
         self.state.leader_member_id.get()
     }
 
-    /// The position up to which the cluster has committed the log, in bytes: how far this member may process now. It moves
-    /// while a callback runs and differs between members, so nothing that is replicated may depend on it. 0 when the
-    /// consensus module is gone. Java does not tell.
+    /// The position up to which the log is committed, in bytes: how far this member may process it now. It moves
+    /// while a callback runs and differs between members, so replicated state must not depend on it. 0 when the
+    /// consensus module is gone. Java has no such method.
     pub fn commit_position(&self) -> i64 {
         self.state.commit_position()
     }
 
-    /// How far this service is behind the committed log, in bytes. As [`commit_position`](Self::commit_position), for
-    /// watching alone.
+    /// How far this service is behind the committed log, in bytes. For monitoring only, like
+    /// [`commit_position`](Self::commit_position).
     pub fn lag(&self) -> i64 {
         (self.commit_position() - self.log_position()).max(0)
     }
@@ -110,13 +110,13 @@ impl Cluster {
         self.state.time.get()
     }
 
-    /// The unit of all times; `None` until a snapshot was loaded or the first term began.
+    /// The unit of all times; `None` until a snapshot was loaded or the first term began in the log.
     pub fn time_unit(&self) -> Option<ClusterTimeUnit> {
         self.state.time_unit.get()
     }
 
-    /// The Aeron client of the container. A clone of it that outlives the container keeps the client alive, and with it the
-    /// consensus module's belief that the service is.
+    /// The Aeron client of the container. Do not keep a clone beyond the end of the container: as long as the client lives, the
+    /// consensus module takes the service for alive.
     pub fn aeron(&self) -> &Aeron {
         &self.state.aeron
     }
@@ -141,10 +141,11 @@ impl Cluster {
         self.client_session(cluster_session_id).ok_or(OfferError::InvalidArgument)?.close()
     }
 
-    /// Schedules a timer, or moves the one with the same id: [`on_timer_event`](super::ClusteredService::on_timer_event)
-    /// comes once the cluster's time is `deadline` or later. Timers survive restarts and changes of leader.
+    /// Schedules a timer, or reschedules the one with the same id: [`on_timer_event`](super::ClusteredService::on_timer_event)
+    /// is called once the cluster's time is `deadline` or later. `deadline` is absolute, in [`time_unit`](Self::time_unit)s since the epoch;
+    /// `i64::MAX` means no deadline. Timers survive restarts and changes of leader.
     ///
-    /// Every member must schedule the same timers. `i64::MAX` is no deadline. Does not block.
+    /// Every member must schedule the same timers. Does not block.
     ///
     /// # Errors
     ///
@@ -153,27 +154,28 @@ impl Cluster {
         self.state.to_consensus_module(|proxy| proxy.schedule_timer(correlation_id, deadline))
     }
 
-    /// Cancels a timer. It may come all the same if it was due already. Otherwise as
+    /// Cancels a timer. If it was already due, its event may still come. Otherwise as
     /// [`schedule_timer`](Self::schedule_timer).
     pub fn cancel_timer(&self, correlation_id: i64) -> Result<(), OfferError> {
         self.state.to_consensus_module(|proxy| proxy.cancel_timer(correlation_id))
     }
 
-    /// Sends a message to the log. It comes back, on every member and once, as a message without a session.
+    /// Sends a message to the log, and returns the position after it in the stream to the consensus module. The log delivers it once, on every
+    /// member, as a message without a session.
     ///
-    /// Every member must send the same messages, followers too: the consensus module counts them. So a refusal that
-    /// [`is_retryable`](OfferError::is_retryable) must be retried, with [`idle`](Self::idle) between. Does not block.
+    /// Every member must send the same messages, followers included: the consensus modules count them. So retry a refusal that
+    /// [`is_retryable`](OfferError::is_retryable), with [`idle`](Self::idle) in between. Does not block.
     ///
     /// # Errors
     ///
     /// [`NotAllowed`](OfferError::NotAllowed) from a callback that must not send,
-    /// [`Closed`](OfferError::Closed) once the container is ending, else what the publication says. What will not pass is
-    /// recorded in the error log.
+    /// [`Closed`](OfferError::Closed) once the container is ending; otherwise the answer of the publication. A refusal that retrying cannot
+    /// help is recorded in the error log.
     pub fn offer(&self, message: &[u8]) -> Result<i64, OfferError> {
         self.offer_vectored(&[IoSlice::new(message)])
     }
 
-    /// As [`offer`](Self::offer), for a message that lies in several pieces.
+    /// As [`offer`](Self::offer), for a message made up of several pieces.
     pub fn offer_vectored(&self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
         let header = self.service_header().encode();
         let send = |pieces: &[IoSlice<'_>]| self.state.to_consensus_module(|proxy| proxy.offer_vectored(pieces));
@@ -183,7 +185,7 @@ impl Cluster {
         Ok(position)
     }
 
-    /// Claims space for a message to the log, to be written in place and committed. At most one packet; otherwise as
+    /// Claims space for a message of `length` bytes to the log, to be written in place and committed. It must fit into one packet; otherwise as
     /// [`offer`](Self::offer).
     pub fn try_claim(&self, length: usize) -> Result<LogClaim<'_>, OfferError> {
         let header = self.service_header();
@@ -191,21 +193,22 @@ impl Cluster {
         Ok(LogClaim::new(claim, &self.state))
     }
 
-    /// How many messages this service has sent to the log since the log began: [`offer`](Self::offer)s and claims that were taken. The same
-    /// on all members at the same position. `None` after the start from a snapshot that does not tell, until
-    /// [`resume_service_messages`](Self::resume_service_messages).
+    /// How many messages this service has sent to the log since the log began: successful [`offer`](Self::offer)s and claims. It is the same
+    /// on all members at the same position. `None` after a start from a snapshot, until
+    /// [`resume_service_messages`](Self::resume_service_messages) is called.
     pub fn service_messages_sent(&self) -> Option<u64> {
         self.state.own_messages.borrow().count()
     }
 
-    /// Says, in [`on_start`](super::ClusteredService::on_start), how many messages this service had sent to the log when the snapshot was taken:
-    /// [`service_messages_sent`](Self::service_messages_sent) of that moment. With it, messages are compared after the start too; see
-    /// [`divergence`](Self::divergence). A [`SnapshotReader`](super::SnapshotReader) says it by itself. A number that is not the true one raises a
+    /// To be called in [`on_start`](super::ClusteredService::on_start): sets how many messages this service had sent to the log when the snapshot was
+    /// taken, as [`service_messages_sent`](Self::service_messages_sent) returned then. It lets messages be compared after the start too; see
+    /// [`divergence`](Self::divergence). A [`SnapshotReader`](super::SnapshotReader) calls it by itself. A wrong number raises a
     /// false alarm.
     ///
     /// # Errors
     ///
-    /// [`State`](ErrorKind::State): the service is not starting; [`InvalidArgument`](ErrorKind::InvalidArgument): more than a log can number.
+    /// [`State`](ErrorKind::State) outside of `on_start`; [`InvalidArgument`](ErrorKind::InvalidArgument) for a number above 2^56 − 1, the most
+    /// that a log can hold.
     pub fn resume_service_messages(&self, sent: u64) -> Result<()> {
         if !self.state.is_starting() {
             return Err(Error::new(ErrorKind::State, "the count of service messages is resumed in on_start alone"));
@@ -213,47 +216,47 @@ impl Cluster {
         self.state.own_messages.borrow_mut().resume(sent)
     }
 
-    /// The first message of this service in the log that is not the one that this member sent, if there was one. It has been recorded in the
-    /// error log and counted, and with [`divergence_policy`](super::Context::divergence_policy) it ends the node. Java drops such
-    /// messages without a word.
+    /// The first message of this service in the log that is not the one that this member sent, if any. It has been recorded in the
+    /// error log and counted, and [`divergence_policy`](super::Context::divergence_policy) can make it end the node. Java silently drops
+    /// this member's message.
     ///
-    /// It shows that the services of the members are not in the same state. Each member can see it only in messages that another
-    /// leader put into the log, so it is the followers who notice; and only where the difference shows in the messages, their
-    /// order or their number. Not compared are timers, requests to close sessions, and after a start from a snapshot whatever this service
-    /// sends, unless the snapshot tells [`service_messages_sent`](Self::service_messages_sent). Of messages that are not back yet, the last
-    /// 4096 are compared; older ones by number.
+    /// It shows that the services of the members are not in the same state. A member can notice it only in messages that another member put
+    /// into the log as leader, so followers notice; and only if the states differ in the messages sent, their
+    /// order or their number. Timers and requests to close sessions are not compared, nor, after a start from a snapshot that does not restore
+    /// [`service_messages_sent`](Self::service_messages_sent), any message. Of the messages that the log has not brought back yet, the last
+    /// 4096 are compared; of older ones only the number.
     pub fn divergence(&self) -> Option<Divergence> {
         self.state.own_messages.borrow().first_divergence()
     }
 
-    /// The header of a message from this service: its id stands where a client's session id would.
+    /// The header of a message from this service: it has the service id in place of a session id.
     fn service_header(&self) -> SessionMessageHeader {
         self.state.header(i64::from(self.service_id()))
     }
 
-    /// Passes some time within a callback that waits, as the container's idle strategy says, and keeps up what must go on
-    /// meanwhile: the mark file, the watch over driver and consensus module, and the publications being added.
+    /// To be called in the loop of a callback that waits. Blocks for a short time, according to the container's idle strategy, and does what must
+    /// not stop: the mark file's heartbeat, the watch over driver and consensus module, and adding publications.
     ///
-    /// `work_count` is what the caller got done since the last call: 0 to wait. The strategy begins anew in each callback, and where
+    /// `work_count` is the work that the caller did since the last call; 0 makes it wait. The strategy is reset for each callback, and when
     /// `work_count` is not 0.
     ///
     /// # Errors
     ///
-    /// [`Terminating`] when the container is ending, for whatever reason. Return from the callback then.
+    /// [`Terminating`] if the container is ending, for whatever reason. Return from the callback then.
     pub fn idle(&self, work_count: usize) -> Result<(), Terminating> {
         self.state.idle(work_count).map_err(|()| Terminating)
     }
 
-    /// As [`idle`](Self::idle), with work of the service's own done meanwhile: `background` does some and returns how much, as
-    /// [`do_background_work`](super::ClusteredService::do_background_work), which is not called while a callback waits, and under the same
-    /// rules. It is told the same clock.
+    /// As [`idle`](Self::idle), but first runs `background`, which takes the time and returns the work done as
+    /// [`do_background_work`](super::ClusteredService::do_background_work) does, and is bound by the same rules. (`do_background_work` itself is
+    /// not called while a callback waits.)
     pub fn idle_with(&self, work_count: usize, background: impl FnOnce(i64) -> usize) -> Result<(), Terminating> {
         let done = self.state.in_background(background).map_err(|()| Terminating)?;
         self.idle(work_count.saturating_add(done))
     }
 
-    /// Ends this node once the callback returns, without processing more of the log. `expected` says whether that is in
-    /// order: if not, it is reported as an error. Mirrors throwing a `ClusterTerminationException`.
+    /// Ends this node once the callback returns, without processing more of the log. If it is not `expected`, it is reported as an error.
+    /// Mirrors throwing a `ClusterTerminationException`.
     pub fn terminate(&self, expected: bool) {
         self.state.terminate(expected);
     }

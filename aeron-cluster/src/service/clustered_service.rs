@@ -1,11 +1,11 @@
-//! What a user writes: the replicated state machine.
+//! The trait that a user implements: the replicated state machine.
 
 use crate::aeron::Header;
 use crate::codec::{ClusterTimeUnit, SemanticVersion};
 
 use super::{ClientSession, CloseReason, Cluster, Role, SnapshotImage, SnapshotPublication};
 
-/// What a service's own fallible callbacks fail with: any error.
+/// The error of a service's fallible callbacks: any error type.
 pub type ServiceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A replicated state machine, hosted by a [`ClusteredServiceContainer`](super::ClusteredServiceContainer).
@@ -15,41 +15,40 @@ pub type ServiceError = Box<dyn std::error::Error + Send + Sync>;
 /// over hash maps, and no difference between leader and follower. Mirrors
 /// `io.aeron.cluster.service.ClusteredService`.
 ///
-/// All methods are called on one thread, the container's. While one runs nothing else does, so none should wait longer
-/// than it must; one that waits does so through [`Cluster::idle`].
+/// All methods are called on one thread, the container's. While one runs, the log does not advance, so none should take longer
+/// than it must. One that has to wait does so with [`Cluster::idle`].
 ///
 /// # Failing
 ///
-/// What the log brings cannot be refused: a replica that skips what the others apply is no replica. So only starting and
-/// taking a snapshot can fail. A panic in any method ends the node, in order and without acknowledging the message that
-/// caused it; see [`FailurePolicy`](super::FailurePolicy) for Java's way.
+/// A message in the log cannot be refused: a replica that skips what the others apply is no longer a replica. So only starting and
+/// taking a snapshot can return errors. A panic in any method ends the node in an orderly way, and the message that caused it does not count
+/// as processed; [`FailurePolicy`](super::FailurePolicy) can choose Java's way instead.
 ///
-/// With `panic = "abort"` a panic ends the process at once: the consensus module sees the service's client vanish
-/// and ends too, but no snapshot failure is acknowledged and no termination hook runs. A message that panics on every
-/// replay keeps the node from starting until the program is fixed, or the log is truncated before it.
+/// With `panic = "abort"` a panic ends the process at once: the consensus module sees the service's Aeron client vanish
+/// and ends too, but no failed snapshot is acknowledged and no termination hook runs. A message that causes a panic on every
+/// replay keeps the node from starting until the program is fixed or the log is truncated before that message.
 #[allow(unused_variables)]
 pub trait ClusteredService {
-    /// The service starts. `snapshot` is `None` for an empty state; otherwise it stands right behind the container's
-    /// own part of the snapshot, and the service reads what it wrote in
-    /// [`on_take_snapshot`](Self::on_take_snapshot).
+    /// The service starts. `snapshot` is `None` for an empty state; otherwise the service reads from it what it wrote in
+    /// [`on_take_snapshot`](Self::on_take_snapshot). The container has already read its own part.
     ///
     /// Sending and timers are not allowed here. An error, a panic or [`Cluster::terminate`] is acknowledged as a failed
-    /// start, after which the consensus module and all services of the node end. A start that is cut short because the
-    /// container is closed is not acknowledged: the consensus module waits for the next container.
+    /// start, after which the consensus module and all services of the node end. If the container is closed during the start, nothing is
+    /// acknowledged: the consensus module waits for the next container.
     fn on_start(&mut self, cluster: &Cluster, snapshot: Option<&mut SnapshotImage>) -> Result<(), ServiceError>;
 
     /// A client connected.
     fn on_session_open(&mut self, cluster: &Cluster, session: &ClientSession, timestamp: i64) {}
 
-    /// A client's session ended. The session is no longer in [`Cluster::client_sessions`] and sends to it answer
+    /// A client's session ended. It is no longer in [`Cluster::client_sessions`], and sends to it return
     /// [`NotConnected`](crate::aeron::OfferError::NotConnected).
     fn on_session_close(&mut self, cluster: &Cluster, session: &ClientSession, timestamp: i64, reason: CloseReason) {}
 
-    /// A message: of a client if there is a session, else of a service, sent by [`Cluster::offer`].
+    /// A message: from a client if there is a session, otherwise from a service, which sent it with [`Cluster::offer`].
     ///
     /// `message` is valid during the call. `timestamp` is the cluster's time in its
-    /// [`time_unit`](Cluster::time_unit). `header` is that of the whole frame in the log, the 32 bytes of the session
-    /// header included.
+    /// [`time_unit`](Cluster::time_unit). `header` describes the whole frame in the log, which includes the 32 bytes of the session
+    /// header in front of `message`.
     fn on_session_message(
         &mut self,
         cluster: &Cluster,
@@ -59,28 +58,27 @@ pub trait ClusteredService {
         header: &Header<'_>,
     );
 
-    /// A timer scheduled by [`Cluster::schedule_timer`] is due.
+    /// A timer that was scheduled with [`Cluster::schedule_timer`] is due. `timestamp` is the cluster's time.
     fn on_timer_event(&mut self, cluster: &Cluster, correlation_id: i64, timestamp: i64) {}
 
-    /// Write the state to `snapshot`. The container has written its own part; what is written here is what
-    /// [`on_start`](Self::on_start) will read.
+    /// Write the state to `snapshot`; [`on_start`](Self::on_start) will read it. The container has already written its own part.
     ///
-    /// Must write the same bytes on every member. An error is acknowledged as a failed snapshot, which the cluster
-    /// drops, and the service goes on; so the state must not have changed.
+    /// Must write the same bytes on every member, and must not change the state. If it returns an error, the snapshot is acknowledged as failed,
+    /// the cluster drops it, and the service goes on.
     fn on_take_snapshot(&mut self, cluster: &Cluster, snapshot: &mut SnapshotPublication) -> Result<(), ServiceError>;
 
     /// The node became leader or follower. Not part of the replicated state. Sending and timers are not allowed here.
     fn on_role_change(&mut self, cluster: &Cluster, role: Role) {}
 
-    /// The container ends, in order: close what the service holds. Called once, and only after a successful start; not
-    /// when the media driver died, and not after a panic. Sending and timers are not allowed here.
+    /// The container ends in an orderly way: release what the service holds. Called at most once, only after a successful start, and not
+    /// when the media driver died or after a panic. Sending and timers are not allowed here.
     fn on_terminate(&mut self, cluster: &Cluster) {}
 
     /// A new leadership term begins in the log.
     fn on_new_leadership_term_event(&mut self, cluster: &Cluster, event: &NewLeadershipTermEvent) {}
 
-    /// Called in every duty cycle, between messages; `now_ns` counts from an arbitrary instant. Returns an amount of work
-    /// done: 0 lets the container's thread idle. Not part of the replicated state. Sending and timers are not allowed here.
+    /// Called in every duty cycle, between messages; `now_ns` counts nanoseconds from an arbitrary instant. Returns the amount of work
+    /// done; 0 lets the container's thread idle. Must not touch the replicated state. Sending and timers are not allowed here.
     ///
     /// Unlike Java's, it is not called while another callback of the service waits.
     fn do_background_work(&mut self, cluster: &Cluster, now_ns: i64) -> usize {
@@ -94,11 +92,11 @@ pub trait ClusteredService {
 pub struct NewLeadershipTermEvent {
     /// The term.
     pub leadership_term_id: i64,
-    /// The position in the log, after the event.
+    /// The position in the log after the event, in bytes.
     pub log_position: i64,
-    /// The cluster's time.
+    /// The cluster's time, in [`time_unit`](Self::time_unit)s since the epoch.
     pub timestamp: i64,
-    /// The position in the log at which the term began.
+    /// The position in the log at which the term began, in bytes.
     pub term_base_log_position: i64,
     /// The member that leads.
     pub leader_member_id: i32,

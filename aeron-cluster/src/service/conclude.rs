@@ -1,4 +1,4 @@
-//! From settings to a container that can start: everything checked, opened and claimed.
+//! Concludes a context: checks the settings, claims the mark file, connects to the driver.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,22 +14,22 @@ use super::trackers::DurationTracker;
 use crate::aeron::{self, Aeron, ConductorIdleStrategy, IdleStrategy};
 use crate::error::{Error, Result};
 
-/// How long an owner of the mark file that died without a word counts as alive.
+/// How long the owner of a mark file counts as alive after its last heartbeat.
 const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How the conductor of the container's own client passes the time, where C's default is to sleep for 16 ms: the start, and the first answer
-/// to each client, wait for it several times. In Java the thread that adds something works the conductor meanwhile. One that has just
-/// had something to do soon has more, an answer of the driver; one that has not leaves the cores to others.
+/// How the conductor of the container's own client idles. With C's default, a sleep of 16 ms, the start and the first answer to each client
+/// take long, since they wait for it several times. In Java the thread that adds something runs the conductor meanwhile. After work the
+/// conductor soon has more, an answer of the driver; without work it leaves the cores to others.
 const CONDUCTOR_IDLE: ConductorIdleStrategy = ConductorIdleStrategy::BackoffUpTo {
     max_spins: 0,
     max_yields: 0,
     min_park: Duration::from_micros(100),
     max_park: Duration::from_millis(4),
 };
-/// Where an operator says it (`aeron_context.c`).
+/// The variable by which an operator overrides that (`aeron_context.c`).
 const CONDUCTOR_SLEEP_VARIABLE: &str = "AERON_CLIENT_IDLE_SLEEP_DURATION";
 
-/// A concluded context: everything is open and claimed.
+/// A concluded context: everything is checked, opened and claimed.
 pub(super) struct Concluded {
     pub(super) settings: Arc<Settings>,
     pub(super) aeron: Aeron,
@@ -43,7 +43,8 @@ pub(super) struct Concluded {
 }
 
 impl Context {
-    /// Checks everything, claims the mark file and connects to the driver. Waits as the mark file and the driver make it.
+    /// Checks the settings, claims the mark file and connects to the driver. Blocks while another owner has the mark file, and until the
+    /// driver answers.
     pub(super) fn conclude(mut self) -> Result<Concluded> {
         self.settings.check()?;
         let settings = &mut self.settings;
@@ -72,7 +73,7 @@ impl Context {
             }
             Err(error) => {
                 errors.record(&error);
-                // The file says so as well as it can: the error that matters is the one being returned.
+                // A failure to write the mark file is ignored: the error that matters is the one being returned.
                 let _ = mark_file.signal_failed_start();
                 Err(error)
             }
@@ -100,7 +101,7 @@ impl Context {
         Ok(mark_file)
     }
 
-    /// The client, and the trackers of duty cycle and snapshots.
+    /// Returns the client, and the trackers of duty cycle and snapshots. Makes the mark file ready.
     fn connect(
         &self,
         errors: &Arc<ErrorSink>,
@@ -111,7 +112,7 @@ impl Context {
             Some(supplied) => supplied.clone(),
             None => self.connect_own(errors)?,
         };
-        // All at once: the client's conductor, which sleeps between its steps, hears of all of them in one go.
+        // All are asked for before any is awaited, so that the client's conductor, which sleeps between its steps, handles them together.
         let error_counter = settings.add_error_counter(&aeron)?;
         let duty_cycle = DurationTracker::of_duty_cycle(&aeron, settings)?;
         let snapshot_durations = DurationTracker::of_snapshots(&aeron, settings)?;
@@ -132,7 +133,7 @@ impl Context {
     }
 
     fn connect_own(&self, errors: &Arc<ErrorSink>) -> Result<Aeron> {
-        // Weak: the errors hold a counter of the client, and the client would hold the errors.
+        // Weak, because the errors hold a counter, which keeps the client alive, whose handler this is.
         let sink: Weak<ErrorSink> = Arc::downgrade(errors);
         let mut context = aeron::Context::new().client_name(&self.settings.service_name).on_error(move |error| {
             if let Some(errors) = sink.upgrade() {
@@ -149,7 +150,7 @@ impl Context {
     }
 }
 
-/// Unlike `println!` it does not panic where nobody reads.
+/// Unlike `println!` it does not panic if standard output is closed.
 fn print(settings: &Settings) {
     let _nobody_reads = writeln!(std::io::stdout(), "{settings}");
 }

@@ -51,7 +51,7 @@ impl ConsensusModuleProxy {
         Ok(claim.with_hidden_start(&header))
     }
 
-    /// Turns a reason that will not pass into an error in Java's words.
+    /// Turns a refusal that retrying cannot help into an error, in Java's words.
     pub(super) fn check(&self, reason: OfferError) -> Result<()> {
         check(reason, || Limits {
             term: self.publication.term_buffer_length(),
@@ -61,7 +61,7 @@ impl ConsensusModuleProxy {
     }
 }
 
-/// What a publication takes, in bytes: in a term, in an offer, and in a claim.
+/// The limits of a publication, in bytes: the length of a term, the longest offer, the longest claim.
 struct Limits {
     term: usize,
     message: usize,

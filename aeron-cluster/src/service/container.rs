@@ -12,20 +12,20 @@ use crate::error::{Error, ErrorKind, Result};
 /// How a container ended, when nothing went wrong in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Termination {
-    /// It was closed by its program.
+    /// The program closed it.
     Closed,
-    /// The consensus module asked for it, or is gone, or the service said so.
+    /// The consensus module asked for it or is gone, or the service called [`Cluster::terminate`](super::Cluster::terminate) with `true`.
     Expected,
-    /// The consensus module failed, or the service said that something is wrong.
+    /// The consensus module failed, or the service called [`Cluster::terminate`](super::Cluster::terminate) with `false`.
     Unexpected,
 }
 
-/// A clustered service at work, on a thread of its own. Mirrors
+/// A running clustered service, on a thread of its own. Mirrors
 /// `io.aeron.cluster.service.ClusteredServiceContainer`.
 ///
 /// The consensus module may be started before or after it: the container waits for it. The container ends by itself when
-/// the consensus module says so or is gone, when the media driver dies, and when the service fails;
-/// [`wait`](Self::wait) tells how. Dropping it closes it and waits for the end.
+/// the consensus module asks for it or is gone, when the media driver dies, and when the service fails;
+/// [`wait`](Self::wait) says which. Dropping it closes it and blocks until it has ended.
 #[must_use = "dropping it closes the container"]
 pub struct ClusteredServiceContainer {
     thread: Option<JoinHandle<Result<Termination>>>,
@@ -33,20 +33,20 @@ pub struct ClusteredServiceContainer {
     settings: Arc<Settings>,
 }
 
-/// Closes a container from anywhere: from a signal's handler thread, or from a thread that does not own it.
+/// Closes a container from any thread, such as one that waits for signals.
 #[derive(Debug, Clone)]
 pub struct Closer {
     close_requested: Arc<AtomicBool>,
 }
 
 impl Closer {
-    /// Asks the container to end. Does not wait.
+    /// Asks the container to end. Does not block.
     pub fn close(&self) {
         self.close_requested.store(true, Ordering::Release);
     }
 }
 
-/// A container that is concluded and has no service yet.
+/// A concluded context, before the service exists.
 pub(super) struct Prepared {
     concluded: Concluded,
     pub(super) closer: Closer,
@@ -62,15 +62,15 @@ impl Prepared {
         Arc::clone(&self.concluded.settings)
     }
 
-    /// Connects to the consensus module and goes on with `start`, which is told the service's name. A failure is recorded,
-    /// and the mark file says so.
+    /// Connects to the consensus module and calls `start` with the service's name. A failure of either is recorded,
+    /// and the mark file marked as a failed start.
     pub(super) fn start<T>(self, start: impl FnOnce(Parts, String) -> Result<T>) -> Result<T> {
         let Prepared { concluded, closer } = self;
         let name = concluded.settings.service_name.clone();
         let (mark_file, errors) = (concluded.mark_file.clone(), concluded.errors.clone());
         Parts::new(concluded, closer.close_requested).and_then(|parts| start(parts, name)).inspect_err(|error| {
             errors.record(error);
-            // The file says so as well as it can: the error that matters is the one being returned.
+            // A failure to write the mark file is ignored: the error that matters is the one being returned.
             let _ = mark_file.signal_failed_start();
         })
     }
@@ -81,18 +81,20 @@ impl ClusteredServiceContainer {
     ///
     /// # Blocking
     ///
-    /// Until the driver answered, and while a mark file of an earlier container is still active
+    /// Until the driver has answered, and while the mark file of an earlier container is still active
     /// ([`Context::mark_file_wait`]). It does not wait for the consensus module.
     ///
     /// # Errors
     ///
-    /// A setting that cannot be used, an active mark file, a full disk, or no driver; each named. The mark file then
-    /// says that the start failed.
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a setting, [`State`](ErrorKind::State) for an active mark file,
+    /// [`StorageSpace`](ErrorKind::StorageSpace) for a full disk, [`DriverDead`](ErrorKind::DriverDead) without a driver; the message names
+    /// the setting, file or directory. The mark file is then marked as a failed start.
     pub fn launch<S: ClusteredService + Send + 'static>(context: Context, service: S) -> Result<Self> {
         Self::launch_with(context, move || service)
     }
 
-    /// As [`launch`](Self::launch), for a service that is made on the container's thread and need not be `Send`.
+    /// As [`launch`](Self::launch), but `make_service` creates the service on the container's thread, so it need not be `Send`. Meanwhile the
+    /// mark file shows a heartbeat; if `make_service` panics, the start is acknowledged as failed.
     pub fn launch_with<S: ClusteredService + 'static>(
         context: Context,
         make_service: impl FnOnce() -> S + Send + 'static,
@@ -108,32 +110,33 @@ impl ClusteredServiceContainer {
         Ok(ClusteredServiceContainer { thread: Some(thread), closer, settings })
     }
 
-    /// The settings as they came out. Mirrors `ClusteredServiceContainer.context`.
+    /// The settings in effect. Mirrors `ClusteredServiceContainer.context`.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Something to close this container with, from anywhere.
+    /// A handle to close this container from any thread.
     pub fn closer(&self) -> Closer {
         self.closer.clone()
     }
 
-    /// Whether the container ended.
+    /// Whether the container has ended.
     pub fn is_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Waits until the container ends, and says how.
+    /// Blocks until the container ends, and returns how.
     ///
     /// # Errors
     ///
-    /// What went wrong: the service failed or panicked, the driver died, or the log cannot be read.
+    /// The service failed or panicked, the driver died, or the log cannot be read. [`State`](ErrorKind::State) on the container's own thread,
+    /// which would wait for itself.
     pub fn wait(mut self) -> Result<Termination> {
         self.join()
     }
 
-    /// Ends the container and waits for it: within a second, whatever it waits for, unless a callback of the service does
-    /// not return.
+    /// Ends the container and blocks until it has ended: at most a second, whatever the container is waiting for, unless a callback of the
+    /// service does not return.
     ///
     /// # Errors
     ///

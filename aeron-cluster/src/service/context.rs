@@ -1,4 +1,4 @@
-//! The settings of a container.
+//! The builder of a container's settings.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum FailurePolicy {
-    /// The node ends, in order, and what failed is not consumed: a replica that applied half a message must not go on.
+    /// The node ends in an orderly way, and the message is not consumed: a replica that applied half a message must not go on.
     #[default]
     Terminate,
     /// Java's way: the failure is recorded and counted, the message counts as processed, and the replica goes on.
@@ -32,7 +32,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Settings with Java's defaults.
+    /// A context with Java's defaults.
     pub fn new() -> Self {
         Self::default()
     }
@@ -44,15 +44,18 @@ impl Context {
         self
     }
 
-    /// A client to use instead of one of the container's own; the driver is then the client's. The conductor of the container's own looks for
-    /// work every 4 ms, and 0.1 ms after it found some, or as often as `AERON_CLIENT_IDLE_SLEEP_DURATION` says: start and first answers wait
-    /// for it, and an idle container wakes up for it. C's default for others is 16 ms ([`conductor_idle_strategy`](crate::aeron::Context::conductor_idle_strategy)). The container works the conductor of one
-    /// that has no thread for it ([`use_conductor_agent_invoker`](crate::aeron::Context::use_conductor_agent_invoker)).
+    /// An Aeron client to use instead of one that the container makes; the media driver is then that client's. If the client's conductor has no
+    /// thread ([`use_conductor_agent_invoker`](crate::aeron::Context::use_conductor_agent_invoker)), the container runs it.
     ///
-    /// The consensus module knows that the service is alive by the heartbeat of this client. If the container ends while the
+    /// In a client that the container makes, the conductor runs every 4 ms, and 0.1 ms after a run that found work; or as often as
+    /// `AERON_CLIENT_IDLE_SLEEP_DURATION` says. With C's default of 16 ms
+    /// ([`conductor_idle_strategy`](crate::aeron::Context::conductor_idle_strategy)) starts and first answers take longer, and an idle
+    /// container wakes up less often.
+    ///
+    /// The consensus module takes the service for alive as long as this client shows a heartbeat. If the container ends while the
     /// program keeps the client, the consensus module goes on as if the service were there, and waits for
-    /// acknowledgements that never come. So let the client go, all clones and handles of it, when the container ends: in
-    /// [`termination_hook`](Self::termination_hook), or by ending the process. Errors that the client's conductor reports go
+    /// acknowledgements that never come. So drop the client, with all its clones and handles, when the container ends: in
+    /// [`termination_hook`](Self::termination_hook), or by ending the process. Errors of the client's conductor go
     /// to the client's own error handler.
     #[must_use]
     pub fn aeron(mut self, aeron: Aeron) -> Self {
@@ -60,7 +63,7 @@ impl Context {
         self
     }
 
-    /// The directory of the node, which the consensus module uses too. Made if it is not there. Default: `aeron-cluster`
+    /// The cluster directory of the member, the same as its consensus module's. Created if missing. Default: `aeron-cluster`
     /// in the working directory.
     #[must_use]
     pub fn cluster_directory_name(mut self, dir: impl AsRef<Path>) -> Self {
@@ -68,14 +71,14 @@ impl Context {
         self
     }
 
-    /// The directory of the mark file, if it is not to be the cluster directory.
+    /// The directory of the mark file. Created if missing. Default: the cluster directory.
     #[must_use]
     pub fn mark_file_dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.settings.mark_file_dir = Some(dir.as_ref().to_path_buf());
         self
     }
 
-    /// How long to wait for a mark file that is still active: after a crash where nothing proves the owner dead. Default:
+    /// How long to wait for a mark file that still looks active, as after a crash when nothing proves that its owner is dead. Default:
     /// 12 s. Zero fails at once, as Java does.
     #[must_use]
     pub fn mark_file_wait(mut self, wait: Duration) -> Self {
@@ -83,29 +86,29 @@ impl Context {
         self
     }
 
-    /// The length of the error log in the mark file, in bytes. Default and least: 1 MiB.
+    /// The length of the error log in the mark file, in bytes. Default and minimum: 1 MiB.
     #[must_use]
     pub fn error_buffer_length(mut self, length: usize) -> Self {
         self.settings.error_buffer_length = length;
         self
     }
 
-    /// The id of the cluster, as its consensus modules have it. Default: 0.
+    /// The id of the cluster, the same as in its consensus modules. Default: 0.
     #[must_use]
     pub fn cluster_id(mut self, cluster_id: i32) -> Self {
         self.settings.cluster_id = cluster_id;
         self
     }
 
-    /// The id of the service within its node, 0 to 9 and below the consensus module's service count. Default: 0.
+    /// The id of the service within its member: 0 to 9, and less than the consensus module's service count. Default: 0.
     #[must_use]
     pub fn service_id(mut self, service_id: i32) -> Self {
         self.settings.service_id = service_id;
         self
     }
 
-    /// The name of the service: of its thread, of its Aeron client, and in the mark file. Default:
-    /// `clustered-service-<cluster id>-<service id>`. At most 100 bytes; of a thread's name Linux shows the first 15.
+    /// The name of the service, used for its thread, its Aeron client and in the mark file. Default:
+    /// `clustered-service-<cluster id>-<service id>`. At most 100 bytes; Linux shows the first 15 of a thread's name.
     #[must_use]
     pub fn service_name(mut self, name: impl Into<String>) -> Self {
         self.settings.service_name = name.into();
@@ -119,8 +122,8 @@ impl Context {
         self
     }
 
-    /// Whether the application of the first version, this one, can go on with a snapshot or a log of the second. Default:
-    /// if the major versions are the same.
+    /// Decides whether this application (first argument) can go on with a snapshot or log of another version (second argument). Called on
+    /// the container's thread. Default: if the major versions are equal.
     #[must_use]
     pub fn app_version_validator(
         mut self,
@@ -130,7 +133,7 @@ impl Context {
         self
     }
 
-    /// The channel between consensus module and services. Default: `aeron:ipc?term-length=128k`.
+    /// The channel between consensus module and services, the same as in the consensus module. Default: `aeron:ipc?term-length=128k`.
     #[must_use]
     pub fn control_channel(mut self, channel: impl Into<String>) -> Self {
         self.settings.control_channel = channel.into();
@@ -179,7 +182,7 @@ impl Context {
         self
     }
 
-    /// Whether the service answers clients. If not, no publications to clients are added and sends to them answer
+    /// Whether the service sends to clients. If not, no publications to clients are added, and sends to them return
     /// `NotConnected`. Default: true.
     #[must_use]
     pub fn is_responding_service(mut self, responding: bool) -> Self {
@@ -187,33 +190,33 @@ impl Context {
         self
     }
 
-    /// The MTU of publications to clients whose channel names none, in bytes: what the media drivers of the members have. Default: 1408,
-    /// theirs. From the environment it is read under the drivers' name, `AERON_MTU_LENGTH`.
+    /// The MTU, in bytes, of publications to clients whose channel does not set one: the MTU of the members' media drivers. Default: 1408,
+    /// as theirs. `Context::from_env` reads it from the drivers' variable, `AERON_MTU_LENGTH`.
     ///
-    /// A send answers the same on every member, leader or not, and this is what it knows of the length of a packet; so the setting must be
-    /// the same on all. Where a driver has less, what does not fit is answered with `NotConnected` and recorded.
+    /// From it every member, leader or not, computes how long a message may be, so that a send gets the same answer on all. So set it to the same
+    /// value on all members. If a driver's MTU is smaller, a message that does not fit is refused with `NotConnected`, and that is recorded.
     #[must_use]
     pub fn response_mtu_length(mut self, bytes: usize) -> Self {
         self.settings.response_mtu_length = bytes;
         self
     }
 
-    /// The term length of publications to clients whose channel names none, in bytes: an eighth of it is the longest message. Default:
-    /// 16 MiB, the drivers'. Otherwise as [`response_mtu_length`](Self::response_mtu_length), with `AERON_TERM_BUFFER_LENGTH`.
+    /// The term length, in bytes, of publications to clients whose channel does not set one; the longest message is an eighth of it. Default:
+    /// 16 MiB, as the drivers'. Otherwise as [`response_mtu_length`](Self::response_mtu_length), with the variable `AERON_TERM_BUFFER_LENGTH`.
     #[must_use]
     pub fn response_term_length(mut self, bytes: usize) -> Self {
         self.settings.response_term_length = bytes;
         self
     }
 
-    /// The most fragments of the log to process before looking at anything else. Default: 50.
+    /// The most fragments of the log to process in one duty cycle, before anything else is looked at. Default: 50.
     #[must_use]
     pub fn log_fragment_limit(mut self, limit: usize) -> Self {
         self.settings.log_fragment_limit = limit;
         self
     }
 
-    /// How the container passes the time without work. Called twice: for its thread, and for callbacks that wait.
+    /// Supplies the strategies by which the container idles. Called twice at launch: for its thread, and for callbacks that wait.
     /// Default: [`BackoffIdleStrategy`](crate::aeron::BackoffIdleStrategy).
     #[must_use]
     pub fn idle_strategy_supplier(
@@ -232,55 +235,55 @@ impl Context {
         self
     }
 
-    /// What to do when a message of this service comes back from the log otherwise than this member sent it:
-    /// [`Cluster::divergence`](super::Cluster::divergence). Default: record and count it, and go on. To end the node is safer: what it would do
-    /// next cannot be right on all members. It may be in order again once it has replayed the log.
+    /// What to do when a message of this service in the log differs from what this member sent; see
+    /// [`Cluster::divergence`](super::Cluster::divergence). Default: record and count it, and go on. To end the node is safer, since the members'
+    /// states already differ. After a restart, replaying the log may make them equal again.
     #[must_use]
     pub fn divergence_policy(mut self, policy: FailurePolicy) -> Self {
         self.settings.divergence_policy = policy;
         self
     }
 
-    /// How long a duty cycle may take: longer ones are counted (counter 219). Default: 100 ms.
+    /// How long a duty cycle may take. Longer ones are counted (counter type 219). Default: 100 ms.
     #[must_use]
     pub fn cycle_threshold(mut self, threshold: Duration) -> Self {
         self.settings.cycle_threshold = threshold;
         self
     }
 
-    /// How long a snapshot may take: longer ones are counted (counter 237). Default: 1 s.
+    /// How long a snapshot may take. Longer ones are counted (counter type 237). Default: 1 s.
     #[must_use]
     pub fn snapshot_duration_threshold(mut self, threshold: Duration) -> Self {
         self.settings.snapshot_duration_threshold = threshold;
         self
     }
 
-    /// What to do with errors, besides recording and counting them. Called on the container's thread or on the client's
-    /// conductor; must not block. Default: print to standard error.
+    /// Called with every error, which is recorded in any case. Runs on the container's thread or on the conductor of its
+    /// Aeron client, and must not block. Default: print to standard error.
     #[must_use]
     pub fn error_handler(mut self, handler: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.error_handler = Some(Box::new(handler));
         self
     }
 
-    /// What to do when the container ends for another reason than being closed, told why. Called on the container's thread,
-    /// also when the start failed. Default: nothing.
+    /// Called with the cause when the container ends for any reason but being closed, a failed start included. Runs on the container's
+    /// thread. Default: nothing.
     #[must_use]
     pub fn extended_termination_hook(mut self, hook: impl FnOnce(&Error) + Send + 'static) -> Self {
         self.termination_hooks.extended = Some(Box::new(hook));
         self
     }
 
-    /// What to do when the container ends for another reason than being closed, after
-    /// [`extended_termination_hook`](Self::extended_termination_hook), and even if that one panicked. Default: nothing.
+    /// Called like [`extended_termination_hook`](Self::extended_termination_hook), but without the cause, after it, and even if it
+    /// panicked. Default: nothing.
     #[must_use]
     pub fn termination_hook(mut self, hook: impl FnOnce() + Send + 'static) -> Self {
         self.termination_hooks.plain = Some(Box::new(hook));
         self
     }
 
-    /// The processor on which the container's thread is to stay, counted as the operating system does. Linux only, and only for a
-    /// container with a thread of its own; its Aeron client's conductor stays free. Default: none.
+    /// The processor to pin the container's thread to, numbered as the operating system does. Linux only, and only for a
+    /// container with a thread of its own. The conductor of its Aeron client is not pinned. Default: none.
     #[must_use]
     pub fn cpu_affinity(mut self, cpu: usize) -> Self {
         self.settings.cpu_affinity = Some(cpu);
@@ -294,7 +297,7 @@ impl Context {
         self
     }
 
-    /// The settings made so far.
+    /// The settings so far, before checks and defaults.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

@@ -1,4 +1,4 @@
-//! What the agent does once a tick: it hears the consensus module, and does what that asks for.
+//! What the agent does at each tick: read the consensus module's requests, and carry them out.
 
 use super::ClusteredService;
 use super::agent::Agent;
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 /// Attempts to acknowledge the termination: the consensus module may be gone already.
 const TERMINATION_ACK_ATTEMPTS: usize = 5;
 
-/// Where the service is to end.
+/// The position in the log at which the service is to terminate.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TerminationPosition {
     position: i64,
@@ -20,7 +20,7 @@ pub(super) struct TerminationPosition {
 }
 
 impl<S: ClusteredService> Agent<S> {
-    /// What is done once a tick. Each part is done whether or not those before it failed. Mirrors `pollServiceAdapter`.
+    /// The work of a tick. A part that fails does not keep the later ones from being done. Mirrors `pollServiceAdapter`.
     pub(super) fn on_tick(&mut self) -> Result<usize, Stop> {
         let polled = self.poll_control();
         let work_count = self.settled(polled)?;
@@ -44,7 +44,7 @@ impl<S: ClusteredService> Agent<S> {
             }
             Ok(ControlEvent::ServiceTerminationPosition(event)) => {
                 tracing::info!(?event, "termination position");
-                // A consensus module before 1.53 does not say, and waits.
+                // A consensus module before 1.53 does not say, but waits for it.
                 let ack_required = event.ack_required.unwrap_or(true);
                 *termination = valid(event.log_position).map(|position| TerminationPosition { position, ack_required });
             }
@@ -87,8 +87,8 @@ impl<S: ClusteredService> Agent<S> {
         Ok(())
     }
 
-    /// Acknowledges a position that the consensus module asked about. Not before the log that it asked to join earlier: the
-    /// acknowledgements come in the order of what they answer.
+    /// Sends an acknowledgement that the consensus module requested. Not before a log that it asked us to join earlier: acknowledgements
+    /// are sent in the order of the requests.
     fn check_requested_ack(&mut self) -> Outcome<()> {
         if self.is_joining() {
             return Ok(());
@@ -107,7 +107,7 @@ impl<S: ClusteredService> Agent<S> {
     }
 }
 
-/// A position that the consensus module sent, if it is one.
+/// `None` for the null value, with which the consensus module says that there is no position.
 fn valid(position: i64) -> Option<i64> {
     (position != NULL_VALUE).then_some(position)
 }

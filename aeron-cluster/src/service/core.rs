@@ -1,4 +1,4 @@
-//! The replicated state machine and what it stands in: applies the events of the log, in order.
+//! Applies the events of the log to the service, in order.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +22,7 @@ pub(super) struct Core<S> {
     pub(super) cluster: Cluster,
     /// Whether the service started and has not been terminated.
     pub(super) is_active: bool,
-    /// Whether a callback panicked: such a service is not called again.
+    /// Whether a callback panicked under `FailurePolicy::Terminate`: such a service is not called again.
     pub(super) panicked: bool,
     /// Which snapshots besides the cluster's own are to be taken.
     pub(super) standby_snapshot_flags: i32,
@@ -48,7 +48,7 @@ impl<S: ClusteredService> Core<S> {
             Some((session_header, payload)) => {
                 let sessions = &self.cluster.sessions;
                 if sessions.are_many() {
-                    // What the messages after it need is fetched meanwhile.
+                    // Prefetches the sessions of the messages that come next.
                     let expect = |id| sessions.expect(i64::from_le_bytes(id));
                     header.look_ahead(ahead, SessionMessageHeader::SESSION_ID_OFFSET, expect);
                 }
@@ -58,7 +58,7 @@ impl<S: ClusteredService> Core<S> {
         }
     }
 
-    /// Not inlined: a session message, as nearly all are, has the registers for itself.
+    /// Not inlined, so that session messages, which nearly all are, get the registers.
     #[inline(never)]
     fn on_log_event(&mut self, message: &[u8], header: &Header<'_>) -> Outcome<()> {
         match LogEvent::decode_unsplit(message).map_err(protocol_error)? {
@@ -70,7 +70,7 @@ impl<S: ClusteredService> Core<S> {
             LogEvent::SessionClose(event) => self.on_session_close(&event, header.position()),
             LogEvent::ClusterAction(event) => self.on_service_action(&event),
             LogEvent::NewLeadershipTerm(event) => self.on_new_leadership_term(&event),
-            // Java passes over these too: logs of old clusters, and messages of later versions.
+            // Skipped in Java too: the former are in logs of old clusters, the latter come from later versions.
             LogEvent::MembershipChange(_) | LogEvent::Unknown { .. } => Ok(()),
         }
     }
@@ -161,13 +161,13 @@ impl<S: ClusteredService> Core<S> {
         self.snapshot_durations.record(saturating_nanos(begin.elapsed()));
         let (recording_id, failure) = match taken {
             Ok(recording_id) => (recording_id, None),
-            // Nobody is there to hear of it, or another container will take the snapshot.
+            // Not acknowledged: the driver is gone, or another container will take this snapshot.
             Err(Fault::Stop(stop @ (Stop::Closed | Stop::Aborted))) => return Err(stop.into()),
             Err(fault) => (NULL_VALUE, Some(fault)),
         };
         tracing::info!(log_position = event.log_position, recording_id, "acknowledging a snapshot");
         if let Err(fault) = self.ack(event.log_position, recording_id) {
-            // It must not hide what went wrong first.
+            // This failure must not hide the first one.
             match failure {
                 Some(stop @ Fault::Stop(_)) => return Err(stop),
                 Some(Fault::Error(error) | Fault::Survivable(error)) => self.count(&error),
@@ -210,14 +210,14 @@ impl<S: ClusteredService> Core<S> {
         })
     }
 
-    /// Whether our application can go on with what one of this version left. One without a version is taken for 0.0.0.
+    /// Whether this application can go on with a snapshot or log of version `theirs`; none counts as 0.0.0.
     pub(super) fn is_version_compatible(&self, theirs: Option<SemanticVersion>) -> bool {
         let settings = &self.cluster.state.settings;
         let theirs = theirs.unwrap_or(SemanticVersion::new(0, 0, 0));
         (settings.version_validator)(settings.app_version, theirs)
     }
 
-    /// Tells the service of a role, if it is a new one.
+    /// Tells the service of its role if that has changed.
     pub(super) fn set_role(&mut self, role: Role) -> Outcome<()> {
         if self.cluster.state.role.replace(role) == role {
             return Ok(());
@@ -228,7 +228,7 @@ impl<S: ClusteredService> Core<S> {
         })
     }
 
-    /// Tells the service that it ends. What it does wrong then is recorded and changes nothing.
+    /// Tells the service that it ends. If the callback fails, that is recorded and changes nothing.
     pub(super) fn terminate_service(&mut self) {
         if !std::mem::take(&mut self.is_active) || self.panicked {
             return;
@@ -248,7 +248,7 @@ impl<S: ClusteredService> Core<S> {
         })
     }
 
-    /// Acknowledges to the consensus module, waiting until it is taken.
+    /// Sends an acknowledgement to the consensus module, and waits until the publication takes it.
     pub(super) fn ack(&mut self, log_position: i64, relevant_id: i64) -> Outcome<()> {
         while !self.cluster.state.try_ack(log_position, relevant_id)? {
             self.idle(0)?;
@@ -256,8 +256,7 @@ impl<S: ClusteredService> Core<S> {
         Ok(())
     }
 
-    /// Passes some time where the agent itself waits. A failure of the background work is settled here: what is being
-    /// waited for is not what failed.
+    /// Idles while the agent itself waits, and runs background work. A failure of that work is handled here: it is not the caller's.
     pub(super) fn idle(&mut self, work_count: usize) -> Result<(), Stop> {
         if self.cluster.state.idle(work_count).is_err() {
             return Err(self.cluster.state.take_stop().unwrap_or(Stop::Closed));
@@ -273,7 +272,7 @@ impl<S: ClusteredService> Core<S> {
         Ok(())
     }
 
-    /// Decides what a fault means: an end of the agent, or a line in the error log.
+    /// Decides what a fault means: that the agent ends (`Some`), or only a line in the error log (`None`).
     #[cold]
     pub(super) fn settle(&self, fault: Fault) -> Option<Stop> {
         match fault {
@@ -292,7 +291,7 @@ impl<S: ClusteredService> Core<S> {
         }
     }
 
-    /// Whether what fails now fails because the media driver died. A panic is the service's own.
+    /// Whether a failure is due to the death of the media driver. A panic of the service never is.
     pub(super) fn is_aborted(&self) -> bool {
         !self.panicked && self.cluster.state.aeron.is_closed()
     }
@@ -318,11 +317,11 @@ impl<S: ClusteredService> Core<S> {
         self.call(name, callback)
     }
 
-    /// Calls the service. A panic is an error; a reason to end found meanwhile ends the agent.
+    /// Calls the service. A panic becomes an error; if a reason to end came up during the call, the agent ends.
     #[inline]
     pub(super) fn call<T>(&mut self, name: &'static str, callback: impl FnOnce(&mut S, &Cluster) -> T) -> Outcome<T> {
         let Core { service, cluster, .. } = self;
-        // A service that panicked is not called again, unless the user chose that.
+        // Unwind safe: a service that panicked is not called again, unless the user chose `LogAndContinue`.
         let result = catch_unwind(AssertUnwindSafe(|| callback(service, cluster)));
         match result {
             Ok(value) => match self.cluster.state.take_stop() {
@@ -339,7 +338,7 @@ impl<S: ClusteredService> Core<S> {
         if self.panicked {
             return error.into();
         }
-        // The panic alone does not end the agent, but a reason to end found before it does.
+        // Under `LogAndContinue` the panic does not end the agent, but a reason to end that came up before it does.
         match self.cluster.state.take_stop() {
             None => error.into(),
             Some(stop) => {
@@ -357,7 +356,7 @@ impl<S: ClusteredService> Core<S> {
     }
 }
 
-/// A version as the error texts show it.
+/// A version as Java's error messages show it.
 pub(super) fn text(version: Option<SemanticVersion>) -> String {
     version.unwrap_or(SemanticVersion::new(0, 0, 0)).to_string()
 }

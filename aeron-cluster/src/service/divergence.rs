@@ -1,23 +1,23 @@
 //! The divergence alarm: whether what this service sends to the log comes back as it was sent.
 //!
-//! Every member's service sends the same messages to the log, each to its own consensus module. These count them, the leader's enters the log, and
-//! the others drop theirs as the log brings the same number. They never look whether it is the same message: members that
-//! have come apart lose messages, or have each other's, without a word. So the container looks.
+//! The service on every member sends the same messages to the log, each to its own consensus module. The leader's copy enters the log; the other
+//! consensus modules count theirs, and drop one for each that the log brings. They never check that it is the same message: members whose
+//! states differ silently lose messages or get each other's. So the container checks.
 //!
-//! In the log a service's message has a negative session id: behind the sign, 7 bits of service id and 56 bits that
+//! In the log a service's message has a negative session id: the sign bit, 7 bits of service id, and 56 bits that
 //! number the messages of that service from the beginning of the log. Mirrors `PendingServiceMessageTracker`.
 
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How many messages that are not back yet can be compared. What is sent beyond is compared by number alone.
+/// How many messages can be in flight and still be compared. Of those beyond, only the number is checked.
 const CAPACITY: u64 = 4096;
 const NUMBER_BITS: u32 = 56;
 const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
 const SERVICE_ID_MASK: i64 = 0x7F;
 
-/// A message as far as it is compared.
+/// What is compared of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fingerprint {
@@ -28,7 +28,7 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of a message that lies in several pieces.
+    /// Of the message that the pieces make up.
     pub(super) fn of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = crc32fast::Hasher::new();
         let mut length = 0;
@@ -46,18 +46,18 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// A message of this service in the log that is not the one that this member sent: the members' services are no replicas of each other
-/// any more. Which of them is right cannot be known from it.
+/// A message of this service in the log that is not the one that this member sent: the services of the members are no longer replicas of each
+/// other. It does not tell which of them is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Divergence {
-    /// The number of the message among those of this service, from 1, since the log began.
+    /// The number of the message among all of this service since the log began, counted from 1.
     pub number: u64,
-    /// Where in the log it was found: the position after it.
+    /// The position in the log after the message, in bytes.
     pub log_position: i64,
-    /// What this member sent under the number; `None` if it had not sent that many.
+    /// The message with that number that this member sent; `None` if it had not sent that many.
     pub sent: Option<Fingerprint>,
-    /// What the log brought.
+    /// The message in the log.
     pub found: Fingerprint,
 }
 
@@ -79,25 +79,25 @@ impl fmt::Display for Divergence {
 #[derive(Debug, Clone, Copy)]
 enum Entry {
     Sent(Fingerprint),
-    /// Claimed and not yet committed.
+    /// Claimed, not yet committed.
     Open(Ticket),
 }
 
-/// Stands for a claim until it is settled: its number changes if an earlier claim is given up.
+/// Identifies a claim until it is committed or aborted. Not its number, which changes if an earlier claim is aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ticket(u64);
 
-/// The messages of this service to the log. Allocates at the first one, and not again; constant time for each, but for a claim that is given up
-/// after other messages were sent.
+/// The messages of this service to the log. Allocates at the first message and never again. Takes constant time for each, except for a claim that
+/// is aborted after later messages were sent.
 #[derive(Default)]
 pub(super) struct OwnMessages {
-    /// By number, the last [`CAPACITY`] of them.
+    /// A ring of the last [`CAPACITY`] messages, indexed by number.
     ring: Vec<Entry>,
-    /// Messages sent before this container started; those are not in the ring.
+    /// How many messages were sent before this container started. Those are not in the ring.
     before: u64,
     /// The number of the last message.
     last: u64,
-    /// Whether the numbers are not those of the log: after a snapshot that does not tell how many there were.
+    /// Whether our numbers are not those of the log, which is so after a snapshot that does not say how many messages came before it.
     uncounted: bool,
     next_ticket: u64,
     first_divergence: Option<Divergence>,
@@ -109,7 +109,7 @@ impl OwnMessages {
         (!self.uncounted).then_some(self.last)
     }
 
-    /// The service starts from a snapshot: how many messages were sent before is not known, until `resume`.
+    /// The service starts from a snapshot: until `resume` is called, the number of messages sent before is unknown.
     pub(super) fn forget_count(&mut self) {
         self.uncounted = true;
     }
@@ -133,7 +133,7 @@ impl OwnMessages {
         let slot = self.slot(self.last);
         match self.ring.get_mut(slot) {
             Some(old) => *old = entry,
-            // The first one; the numbers may begin anywhere.
+            // The first message. Its slot need not be the first: the numbers may begin anywhere.
             None => self.ring = vec![entry; CAPACITY as usize],
         }
     }
@@ -153,7 +153,7 @@ impl OwnMessages {
         self.push(Entry::Sent(message));
     }
 
-    /// Space for a message was claimed, in front of all that is sent from now on.
+    /// Space for a message was claimed; it comes before all messages sent from now on.
     pub(super) fn claimed(&mut self) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
@@ -176,10 +176,10 @@ impl OwnMessages {
         }
     }
 
-    /// A claim is being given up: what was sent after it comes one earlier.
+    /// A claim is being aborted: later messages move up by one number.
     pub(super) fn aborted(&mut self, ticket: Ticket) {
         let Some(number) = self.find(ticket) else {
-            // More than the ring holds was sent since.
+            // Too long ago: the ring has been overwritten since.
             self.uncounted = true;
             return;
         };
@@ -190,7 +190,7 @@ impl OwnMessages {
         self.last -= 1;
     }
 
-    /// The log brought a message of a session that is a service. Returns what is found to be wrong for the first time.
+    /// The log brought a message of a service. Returns the first divergence, once.
     pub(super) fn returned(
         &mut self,
         service_id: i32,
@@ -207,7 +207,7 @@ impl OwnMessages {
             Some(Entry::Sent(sent)) => Some(sent),
             Some(Entry::Open(_)) => None,
             None if number > self.last => None,
-            // From before a snapshot, or more than the ring holds ago.
+            // Not kept: sent before the snapshot, or overwritten in the ring.
             None => return None,
         };
         let found = Fingerprint::of([message]);

@@ -12,17 +12,17 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "it may tell that the service ended"]
 pub enum Work {
-    /// This much; 0 if there was nothing to do.
+    /// This amount of work; 0 if there was nothing to do.
     Done(usize),
-    /// The service ended, in this way. It is closed; there is nothing more to do.
+    /// The service ended, in this way, and is closed.
     Ended(Termination),
 }
 
 /// A clustered service driven by its caller's duty cycle, on the caller's thread. Java has no such thing.
 ///
-/// It is what [`ClusteredServiceContainer`](super::ClusteredServiceContainer) runs on a thread of its own, and behaves in all as that does. The
-/// caller calls [`do_work`](Self::do_work) again and again, and passes the time itself when there was nothing to do. It must not stay
-/// away for ten seconds: the service would be taken for dead. It stays on its thread; nothing in it is `Send`. Dropping it closes it.
+/// It is what [`ClusteredServiceContainer`](super::ClusteredServiceContainer) runs on a thread of its own, and otherwise behaves the same. Call
+/// [`do_work`](Self::do_work) in a loop, and idle yourself when there was nothing to do. After ten seconds without a call the service is
+/// taken for dead. It is not `Send`, so it stays on its thread. Dropping it closes it.
 #[must_use = "dropping it closes the service"]
 pub struct ClusteredServiceAgent<S: ClusteredService> {
     agent: Option<Agent<S>>,
@@ -48,13 +48,13 @@ impl<S: ClusteredService> ClusteredServiceAgent<S> {
     ///
     /// # Blocking
     ///
-    /// The first call starts the service, and waits for the consensus module; a [`Closer`] ends that wait. Later calls return once a
-    /// batch of the log was processed, and wait only where a container waits: for an acknowledgement to be taken, and for a snapshot.
+    /// The first call starts the service and blocks until the consensus module is there; a [`Closer`] ends that wait. Later calls process at
+    /// most a batch of the log, and block only while an acknowledgement is not taken, and while a snapshot is taken.
     ///
     /// # Errors
     ///
-    /// What went wrong, after which the service is closed: it failed or panicked, the driver died, or the log cannot be read.
-    /// [`State`](ErrorKind::State) if it had ended already.
+    /// The service failed or panicked, the driver died, or the log cannot be read; the service is closed then.
+    /// [`State`](ErrorKind::State) if it had already ended.
     pub fn do_work(&mut self) -> Result<Work> {
         let Some(agent) = &mut self.agent else {
             return Err(Error::new(ErrorKind::State, "the service has ended: there is no more work to do"));
@@ -65,7 +65,7 @@ impl<S: ClusteredService> ClusteredServiceAgent<S> {
         }
     }
 
-    /// Ends the service, in order.
+    /// Ends the service in an orderly way. Blocks for as long as its `on_terminate` takes.
     ///
     /// # Errors
     ///
@@ -74,12 +74,12 @@ impl<S: ClusteredService> ClusteredServiceAgent<S> {
         self.end(Stop::Closed)
     }
 
-    /// The settings as they came out.
+    /// The settings in effect.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Something to close this service with, from anywhere: the next [`do_work`](Self::do_work) ends it.
+    /// A handle to close this service from any thread: the next [`do_work`](Self::do_work) ends it.
     pub fn closer(&self) -> Closer {
         self.closer.clone()
     }

@@ -1,4 +1,4 @@
-//! Publications to clients, added without waiting.
+//! Publications to clients, added without blocking.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use crate::aeron::{Aeron, AsyncAdd, OfferError, Publication};
 use crate::error::{Error, Result};
 
-/// The publication to one client, as far as it is there.
+/// The publication to one client: added, being added, or absent.
 #[derive(Default)]
 pub(super) struct Egress {
     publication: OnceCell<Publication>,
@@ -14,7 +14,7 @@ pub(super) struct Egress {
 }
 
 impl Egress {
-    /// The publication, or what a send is to be answered without it.
+    /// The publication, or what a send returns without one.
     #[inline]
     pub(super) fn publication(&self) -> Result<&Publication, OfferError> {
         match self.publication.get() {
@@ -24,13 +24,13 @@ impl Egress {
         }
     }
 
-    /// Whether it is there, or on its way.
+    /// Whether the publication is there or being added.
     pub(super) fn is_wanted(&self) -> bool {
         self.adding.get() || self.publication.get().is_some()
     }
 }
 
-/// Publications on their way. Mirrors `ContainerClientSession.connect`, which waits.
+/// Publications that are being added. Mirrors `ContainerClientSession.connect`, which blocks.
 #[derive(Default)]
 pub(super) struct PendingEgress {
     adds: RefCell<Vec<(Weak<Egress>, AsyncAdd<Publication>)>>,
@@ -48,8 +48,8 @@ impl PendingEgress {
         Ok(())
     }
 
-    /// Looks after those that are on their way, and tells of each that failed. A session that no longer wants its
-    /// publication cancels it.
+    /// Takes the publications that the driver has added, and calls `on_failure` for each that failed. One whose session has dropped its
+    /// [`Egress`] is cancelled.
     pub(super) fn poll(&self, mut on_failure: impl FnMut(Error)) {
         if self.adds.borrow().is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! The settings of a container from the environment, under Java's names in the C driver's style.
+//! The settings of a container from environment variables, named after Java's properties.
 
 use std::ffi::OsString;
 
@@ -8,19 +8,19 @@ use crate::environment;
 use crate::error::Result;
 
 impl Context {
-    /// Java's defaults, with what the environment says instead.
+    /// Java's defaults, overridden by environment variables.
     ///
     /// A variable has the name of Java's property in capitals with underscores: `AERON_CLUSTER_DIR` for
     /// `aeron.cluster.dir`. Lengths may end in `k`, `m` or `g`; durations in `ns`, `us`, `ms` or `s`. The idle strategy
     /// (`AERON_CLUSTER_IDLE_STRATEGY`) is `backoff`, `spin`, `yield`, `sleep-ns` or `noop`, as for the C driver, or the name of
-    /// Java's class. An empty variable counts as one that is not there.
+    /// Java's class. An empty variable counts as unset.
     ///
-    /// Not read, since there is nothing in Rust that they could name: the classes of the service and of the delegating error
-    /// handler. `docs/settings.md` lists all variables, and all of Java's settings.
+    /// Two of Java's variables name classes (of the service, of the delegating error handler) and are not read. `docs/settings.md` lists all
+    /// variables, and all of Java's settings.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) naming the variable, its value and what it may be.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) naming the variable, its value and what is allowed.
     pub fn from_env() -> Result<Self> {
         Self::from_lookup(std::env::var_os)
     }

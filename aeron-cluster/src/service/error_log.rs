@@ -1,4 +1,4 @@
-//! The log of distinct errors in a mark file, which operators read with `ClusterTool <dir> errors`.
+//! The log of distinct errors in a mark file. Operators read it with `ClusterTool <dir> errors`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::aeron::distinct_errors::{
 
 /// Records errors in the mark file: an error seen again is counted, not written again.
 ///
-/// Clones share one log. Recording takes a lock and may allocate, so it has no place on the message path. Mirrors Agrona's
+/// Clones share one log. Recording takes a lock and may allocate: keep it off the message path. Mirrors Agrona's
 /// `DistinctErrorLog`, whose layout Java's `ClusterTool` reads.
 #[derive(Clone)]
 pub struct ErrorLog {
@@ -34,15 +34,14 @@ struct Written {
 }
 
 impl ErrorLog {
-    /// A log in `length` bytes at `start` of the region, which are zero.
+    /// An empty log in the `length` bytes at `start` of the region, which must be zero.
     pub(crate) fn new(region: Arc<Region>, start: usize, length: usize) -> ErrorLog {
         ErrorLog { shared: Arc::new(Shared { region, start, length, written: Mutex::default() }) }
     }
 
     /// Records an error, seen at `now_ms` since the epoch. Two errors are the same if their texts are.
     ///
-    /// False if the log has no room for its text: the caller tells the operator another way. Mirrors
-    /// `DistinctErrorLog.record`.
+    /// False if the log has no room for the text; then tell the operator in another way. Mirrors `DistinctErrorLog.record`.
     #[must_use = "a full log did not take the error"]
     pub fn record(&self, now_ms: i64, text: &str) -> bool {
         let mut written = self.shared.written.lock().unwrap_or_else(PoisonError::into_inner);

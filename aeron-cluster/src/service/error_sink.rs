@@ -10,7 +10,7 @@ use super::error_log::ErrorLog;
 use crate::aeron::Counter;
 use crate::error::Error;
 
-/// What a user gives to hear of errors. Called on the container's thread or on the client's conductor.
+/// The user's error handler. Called on the container's thread or on the client's conductor.
 pub(super) type ErrorHandler = Box<dyn Fn(&Error) + Send + Sync>;
 
 /// Records errors where operators look for them. Mirrors Java's `CountedErrorHandler` over the mark file's error log.
@@ -26,19 +26,19 @@ impl ErrorSink {
         ErrorSink { log, counter: OnceLock::new(), handler, log_ended: AtomicBool::new(false) }
     }
 
-    /// Counts from now on in `counter`. A second call changes nothing.
+    /// Sets the counter in which errors are counted from now on. A second call changes nothing.
     pub(super) fn count_in(&self, counter: Counter) {
         let _ = self.counter.set(counter);
     }
 
-    /// Stops to write to the log: the mark file that it is in is being given up, and may have another owner soon.
+    /// Stops writing to the log: its mark file is being released, and may soon have another owner.
     pub(super) fn end_log(&self) {
         self.log_ended.store(true, Ordering::Release);
     }
 
     /// Records an error and counts it.
     pub(super) fn count(&self, error: &Error) {
-        // The driver may have given the id of a closed counter to somebody else.
+        // A closed counter's id may have been reused by the driver.
         if let Some(counter) = self.counter.get().filter(|counter| !counter.is_closed()) {
             counter.increment();
         }
@@ -56,13 +56,13 @@ impl ErrorSink {
         if let Some(handler) = &self.handler
             && catch_unwind(AssertUnwindSafe(|| handler(error))).is_err()
         {
-            // It must not keep the container from ending in order, which may be what it was told of.
+            // A panic here must not keep the container from ending in an orderly way.
             print("the error handler panicked");
         }
     }
 }
 
-/// Prints to standard error. Unlike `eprintln!` it does not panic where nobody reads.
+/// Prints to standard error. Unlike `eprintln!` it does not panic if that is closed.
 fn print(text: &str) {
     let _nobody_reads = writeln!(std::io::stderr(), "aeron-cluster: {text}");
 }

@@ -1,14 +1,14 @@
 //! Snapshots as streams of bytes: framed, checked, and with progress.
 //!
-//! A snapshot is a sequence of messages, and a service may write what it likes into them. [`SnapshotWriter`] and
-//! [`SnapshotReader`] take that off its hands: they are a [`Write`](std::io::Write) and a [`Read`](std::io::Read) (and
-//! [`BufRead`](std::io::BufRead)), so that whatever turns a state into bytes and back can stand on them.
+//! A snapshot is a sequence of messages, and a service may put anything into them. With [`SnapshotWriter`], a
+//! [`Write`](std::io::Write), and [`SnapshotReader`], a [`Read`](std::io::Read) and [`BufRead`](std::io::BufRead), it can use
+//! any serializer instead and need not care about messages.
 //!
-//! What is written has a name and a version, its parts are numbered, and a checksum runs through all of it. So a snapshot
-//! that is another's, of another version, damaged, cut short, out of order or empty is refused when it is read, with what
-//! was expected and what was found: [`ErrorKind::Protocol`](crate::error::ErrorKind::Protocol), from `read` within an
-//! [`io::Error`](std::io::Error) of the kind `InvalidData`. No byte reaches the service before the checksum of its part was
-//! found right.
+//! The format has a name and a version, its parts are numbered, and a checksum covers all of it. So a snapshot
+//! of another format or version, or one that is damaged, cut short, out of order or empty, is refused when it is read. The error says what
+//! was expected and what was found: [`ErrorKind::Protocol`](crate::error::ErrorKind::Protocol), which `read` wraps in an
+//! [`io::Error`](std::io::Error) of kind `InvalidData`. The service gets no byte of a part before the part's checksum was
+//! verified.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -42,9 +42,9 @@
 //! # let _ = (take, load);
 //! ```
 //!
-//! Both wait where they must, through [`Cluster::idle`](super::Cluster::idle): the mark file shows life, and when the
-//! container ends they fail. A service can have several framed parts in one snapshot, read in the order in which they were
-//! written. Java's container carries such a snapshot like any other.
+//! Both block, through [`Cluster::idle`](super::Cluster::idle), while the archive is slower; they fail when the
+//! container ends. A service can write several framed streams into one snapshot, to be read in the same order.
+//! To Java's container such a snapshot is like any other.
 
 mod chunk;
 #[cfg(feature = "testing")]

@@ -6,7 +6,7 @@ use super::error_sink::ErrorSink;
 use super::stop::panicked;
 use crate::error::Error;
 
-/// Told why the container ends.
+/// Gets the reason why the container ends.
 type ExtendedHook = Box<dyn FnOnce(&Error) + Send>;
 type Hook = Box<dyn FnOnce() + Send>;
 
@@ -18,7 +18,7 @@ pub(super) struct TerminationHooks {
 }
 
 impl TerminationHooks {
-    /// Runs the one that is told the cause, then the plain one. What goes wrong in one is recorded and keeps nothing from going on.
+    /// Runs the extended hook with the cause, then the plain one. A panic in either is recorded and stops nothing else.
     pub(super) fn run(self, cause: &Error, errors: &ErrorSink) {
         let TerminationHooks { extended, plain } = self;
         if let Some(hook) = extended

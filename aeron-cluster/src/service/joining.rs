@@ -1,4 +1,4 @@
-//! How the agent joins a log: step by step, hearing meanwhile what else the consensus module says.
+//! How the agent joins a log: step by step, so that it obeys other requests of the consensus module in between.
 
 use std::time::{Duration, Instant};
 
@@ -46,15 +46,15 @@ impl From<JoinLog<'_>> for ActiveLog {
 /// How far the joining of a log has come.
 #[derive(Debug)]
 enum Step {
-    /// Nothing is done, or what was done is undone again.
+    /// Nothing has been done, or it was undone after a failure.
     Begin,
-    /// The driver is asked for the subscription.
+    /// The driver has been asked for the subscription.
     Adding(AsyncAdd<Subscription>),
-    /// The log's image has not come yet.
+    /// The subscription is there, the log's image is not.
     Awaiting(Subscription),
 }
 
-/// A log on its way. Dropping it gives the log up: a newer request to join takes its place.
+/// A log that is being joined. Dropping it abandons the attempt, as when a newer request to join replaces it.
 #[derive(Debug)]
 pub(super) struct Joining {
     log: ActiveLog,
@@ -77,13 +77,13 @@ impl Joining {
 }
 
 impl<S: ClusteredService> Agent<S> {
-    /// Whether a log is being joined, and not only to be joined at the end of the one that is read.
+    /// Whether a log is being joined now. False while one that is still being read has to end first.
     pub(super) fn is_joining(&self) -> bool {
         self.joining.is_some() && !self.log.is_joined()
     }
 
-    /// Takes the joining of a log as far as it goes without waiting. What cannot be joined is tried again later, as long as
-    /// the agent goes on and no other log is asked for. Mirrors `joinActiveLog`.
+    /// Takes the joining of a log as far as it goes without blocking. A failed attempt is retried later, unless the agent ends or
+    /// another log is asked for. Mirrors `joinActiveLog`.
     pub(super) fn join(&mut self) -> Outcome<usize> {
         if self.log.is_joined() {
             return Ok(0);
@@ -99,7 +99,7 @@ impl<S: ClusteredService> Agent<S> {
                 self.joining = Some(joining);
                 Ok(0)
             }
-            // What fails once the log is read is no reason to read it again.
+            // A failure after the log was joined is no reason to join it again.
             Err(fault) if self.log.is_joined() => Err(fault),
             Err(fault) => {
                 joining.put_off();
@@ -115,10 +115,10 @@ impl<S: ClusteredService> Agent<S> {
         }
     }
 
-    /// Goes through the steps until one has to wait. True at the end of the last.
+    /// Goes through the steps until one has to wait. True once the last is done.
     fn advance(&mut self, joining: &mut Joining) -> Outcome<bool> {
         loop {
-            // A step that fails leaves the first.
+            // After an error the next attempt starts at the first step.
             match std::mem::replace(&mut joining.step, Step::Begin) {
                 Step::Begin => joining.step = Step::Adding(self.subscribe(&joining.log)?),
                 Step::Adding(mut add) => match add.poll()? {
@@ -150,10 +150,10 @@ impl<S: ClusteredService> Agent<S> {
         Ok(self.state().aeron.async_add_subscription(&channel.to_string(), log.stream_id)?)
     }
 
-    /// Begins to read a log whose image is there.
+    /// Starts to read a log whose image is there.
     fn enter(&mut self, image: Image, log: &ActiveLog) -> Outcome<()> {
         self.check_contiguous(image.join_position(), log.log_position)?;
-        // Before anything changes: a log whose acknowledgement fails is joined anew.
+        // Before anything changes, because a log whose acknowledgement fails is joined again from the start.
         self.core.ack(log.log_position, NULL_VALUE)?;
         self.log.join(image, log.max_log_position);
         self.state().member_id.set(log.member_id);
@@ -164,7 +164,7 @@ impl<S: ClusteredService> Agent<S> {
         self.core.set_role(log.role)
     }
 
-    /// A log that does not go on where the last one ended would lose or repeat messages.
+    /// Refuses a log that does not start where the last one ended: it would lose or repeat messages.
     fn check_contiguous(&self, join_position: i64, event_position: i64) -> Result<(), Stop> {
         let expected = self.core.cluster.log_position();
         let refuse = |message: String| Err(Stop::Failed(Error::new(ErrorKind::Protocol, message)));
@@ -193,7 +193,7 @@ impl<S: ClusteredService> Agent<S> {
     }
 }
 
-/// Whether the driver refused a registration: Java's `RegistrationException`.
+/// Whether the driver refused a registration, which in Java is a `RegistrationException`.
 fn is_registration(error: &Error) -> bool {
     use ErrorKind::{Registration, ResourceTemporarilyUnavailable, StorageSpace};
     matches!(error.kind(), Registration | ResourceTemporarilyUnavailable | StorageSpace)

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-/// The callback that is running, as far as it forbids sending and timers.
+/// The callback that is running, if it is one in which sending and timers are forbidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lifecycle {
     None,
@@ -13,7 +13,7 @@ pub(super) enum Lifecycle {
 }
 
 impl Lifecycle {
-    /// The callback's name in Java, whose words the error log keeps.
+    /// The callback's name in Java, for error messages in Java's words.
     pub(super) fn java_name(self) -> &'static str {
         match self {
             Lifecycle::None => "none",
@@ -25,7 +25,7 @@ impl Lifecycle {
     }
 }
 
-/// Says which callback is running until it is dropped; then says again what was said before.
+/// Marks a callback as running; dropping it restores the outer one.
 pub(super) struct LifecycleGuard<'a> {
     cell: &'a Cell<Lifecycle>,
     before: Lifecycle,

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Reads the log up to the commit position. Mirrors `io.aeron.cluster.service.BoundedLogAdapter`.
 pub(super) struct LogAdapter {
     image: Option<Image>,
-    // Kept from one log to the next: a commit position may stand within a message, and with it the change of logs.
+    // Kept from one log to the next: a commit position may lie within a message, and logs change at commit positions.
     builder: MessageBuilder,
     ahead: LookAhead,
     max_log_position: i64,
@@ -36,12 +36,12 @@ impl LogAdapter {
         self.image.is_some()
     }
 
-    /// Ends the log at `position`: another is to be joined there.
+    /// Ends the log at `position`, where another one is to be joined.
     pub(super) fn set_max_log_position(&mut self, position: i64) {
         self.max_log_position = position;
     }
 
-    /// Whether nothing more will come: the end is reached, or the log is gone.
+    /// Whether nothing more will come: the end was reached, or the log is gone.
     pub(super) fn is_done(&self) -> bool {
         self.image.as_ref().is_some_and(|image| {
             image.position() >= self.max_log_position || image.is_end_of_stream() || image.is_closed()
@@ -59,7 +59,7 @@ impl LogAdapter {
     ///
     /// # Errors
     ///
-    /// The log cannot be read, or the beginning of a message is missing. Java drops the rest of it without a word.
+    /// The log cannot be read, or the first fragments of a message are missing. Java drops the rest of such a message silently.
     #[inline]
     pub(super) fn poll<F>(&mut self, limit: i64, mut on_message: F) -> Result<usize>
     where
@@ -80,8 +80,8 @@ impl LogAdapter {
     }
 }
 
-/// Takes a fragment of a fragmented message, and gives the message that it completes to `on_message`. Not inlined, so that the call for
-/// all other messages is.
+/// Takes a fragment of a longer message, and passes the message that it completes to `on_message`. Not inlined, so that the call for
+/// messages of one fragment is.
 #[inline(never)]
 fn take_part<F>(
     builder: &mut MessageBuilder,

@@ -13,7 +13,7 @@ use crate::aeron::BufferClaim;
 /// nothing that was sent after it.
 #[must_use = "a claim that is dropped is aborted: commit it"]
 pub struct LogClaim<'c> {
-    /// Until it is settled.
+    /// `None` once committed.
     claim: Option<BufferClaim<'c>>,
     ticket: Ticket,
     state: &'c State,
@@ -25,7 +25,7 @@ impl<'c> LogClaim<'c> {
         LogClaim { claim: Some(claim), ticket, state }
     }
 
-    /// The position that the control channel has after this message.
+    /// The position after this message in the stream to the consensus module, in bytes. It is not a position of the log.
     pub fn position(&self) -> i64 {
         self.claim.as_ref().map_or(0, BufferClaim::position)
     }
@@ -40,9 +40,9 @@ impl<'c> LogClaim<'c> {
         self.len() == 0
     }
 
-    /// Sends the message. Returns the position after it.
+    /// Sends the message. Returns [`position`](Self::position).
     pub fn commit(mut self) -> i64 {
-        // Afterwards the bytes are no longer ours.
+        // Computed first: after the commit the bytes are no longer ours.
         let message = Fingerprint::of([&self[..]]);
         let Some(claim) = self.claim.take() else { return 0 };
         self.state.own_messages.borrow_mut().committed(self.ticket, message);

@@ -1,7 +1,7 @@
-//! The mark file of a service container: who runs, since when, with which settings, and the errors it met.
+//! The mark file of a service container: which process runs it, since when, with which settings, and the errors it had.
 //!
-//! The consensus module's tools and operators read it, and it keeps two containers from running as one service.
-//! Mirrors `io.aeron.cluster.service.ClusterMarkFile` over Agrona's `MarkFile`, for containers alone.
+//! Operators and `ClusterTool` read it. It also keeps two containers from running as the same service.
+//! Mirrors `io.aeron.cluster.service.ClusterMarkFile` over Agrona's `MarkFile`, for service containers only.
 
 mod activation;
 mod layout;
@@ -19,11 +19,11 @@ use self::region::Region;
 use super::error_log::ErrorLog;
 use crate::{Error, ErrorKind, Result};
 
-/// The least length of the error log: 1 MiB, which is also the default.
+/// The minimum length of the error log, which is also the default: 1 MiB.
 pub const ERROR_BUFFER_MIN_LENGTH: usize = 1024 * 1024;
-/// The greatest length of the error log.
+/// The maximum length of the error log, in bytes.
 pub const ERROR_BUFFER_MAX_LENGTH: usize = i32::MAX as usize - layout::HEADER_LENGTH;
-/// How long after its last sign of life an owner counts as alive.
+/// How long an owner counts as alive after its last heartbeat.
 pub const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
 
 const FILE_NAME_PREFIX: &str = "cluster-mark-service-";
@@ -49,10 +49,10 @@ pub fn is_service_mark_file(path: &Path) -> bool {
     name.is_some_and(|name| name.starts_with(FILE_NAME_PREFIX) && name.ends_with(FILE_EXTENSION))
 }
 
-/// Leaves a link to a mark file that is not in the cluster directory: a file `link_name` that holds the name of the mark
-/// file's directory, for tools that know the cluster directory alone. Removes an old one where the directories are the same.
+/// If the mark file is not in the cluster directory, writes a link there: a file `link_name` that contains the path of the mark
+/// file's directory, for tools that only know the cluster directory. If the directories are the same, removes an old link.
 ///
-/// Both directories must exist. Mirrors `MarkFile.ensureMarkFileLink`, but the link keeps a name that is not ASCII.
+/// Both directories must exist. Mirrors `MarkFile.ensureMarkFileLink`, but keeps characters that are not ASCII.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if a directory cannot be resolved, or the link cannot be written or removed.
@@ -106,14 +106,14 @@ impl Options {
         self
     }
 
-    /// The media driver's file page size in bytes, which the file's length is a multiple of.
+    /// The media driver's file page size in bytes; the file's length is rounded up to a multiple of it.
     #[must_use]
     pub fn file_page_size(mut self, size: usize) -> Options {
         self.file_page_size = size;
         self
     }
 
-    /// How long after its last sign of life an owner counts as alive.
+    /// How long an owner counts as alive after its last heartbeat.
     #[must_use]
     pub fn liveness_timeout(mut self, timeout: Duration) -> Options {
         self.liveness_timeout = timeout;
@@ -150,14 +150,14 @@ impl Options {
     }
 }
 
-/// What a mark file says about its container's settings.
+/// The settings of a container that its mark file records.
 #[derive(Debug, Clone, Copy)]
 pub struct Properties<'a> {
     /// The stream of the archive's local control channel.
     pub archive_stream_id: i32,
-    /// The stream on which the consensus module talks to the service.
+    /// The stream from the consensus module to the service.
     pub service_stream_id: i32,
-    /// The stream on which the service talks to the consensus module.
+    /// The stream from the service to the consensus module.
     pub consensus_module_stream_id: i32,
     /// The id of the service.
     pub service_id: i32,
@@ -173,27 +173,27 @@ pub struct Properties<'a> {
 
 /// The mark file of a running service container.
 ///
-/// Opening it claims the service: it fails while another container is alive. Besides Java's rule, by which an owner counts as
-/// alive for 10 s after its last sign of life, a lock on the file (`flock`) tells an owner of our kind that is dead from
-/// one that is alive: a restart after a crash need not wait, and a container that hangs cannot be doubled. Where the file system has no
-/// locks, Java's rule stands alone.
+/// Opening it claims the service: it fails while another container is alive. By Java's rule an owner counts as
+/// alive for 10 s after its last heartbeat. In addition a lock on the file (`flock`) shows whether a Rust container is dead or
+/// alive, so a restart after a crash need not wait, and a container that merely hangs is not replaced. On file systems without
+/// locks only Java's rule applies.
 ///
-/// Methods may be called from any thread; only [`ClusterMarkFile::open`] blocks, and those that force to disk for as long as that
-/// takes. Dropping it gives up the lock and leaves the file as it is, or, when it was never ready, as after a failed start.
+/// Methods may be called from any thread. [`ClusterMarkFile::open`] blocks; so do, for the time of the disk write, those that force the file to
+/// disk. Dropping it releases the lock and leaves the file unchanged or, if it was never ready, marked as a failed start.
 pub struct ClusterMarkFile {
     region: Arc<Region>,
     error_log: ErrorLog,
     path: PathBuf,
-    /// Held, where the file system has locks, until the container has ended.
+    /// The locked file, held until the container has ended. `None` on file systems without locks.
     lock: Option<File>,
     ended: AtomicBool,
 }
 
 impl ClusterMarkFile {
-    /// Opens the mark file, or creates it, and claims it for this process. `clock` gives ms since the epoch.
+    /// Opens or creates the mark file, and claims it for this process. `clock` returns milliseconds since the epoch.
     ///
-    /// Blocks for as long as [`Options::wait`] allows while another owner is active. Errors of a previous run are saved to
-    /// `CONTAINER-<date>-error.log` beside it, and the error log begins empty.
+    /// While another owner is active it blocks, at most for [`Options::wait`]. Errors of a previous run are saved to
+    /// `CONTAINER-<date>-error.log` in the same directory, and the error log starts empty.
     ///
     /// # Errors
     /// - [`ErrorKind::State`] if another container is active, or the file is of another component or major version;
@@ -229,8 +229,8 @@ impl ClusterMarkFile {
         }
     }
 
-    /// Writes the container's settings, before [`ClusterMarkFile::signal_ready`]. Characters that are not ASCII become `?`,
-    /// as in Java. The member id becomes −1 until the log is joined. Mirrors
+    /// Writes the container's settings; call it before [`ClusterMarkFile::signal_ready`]. Characters that are not ASCII become `?`,
+    /// as in Java. Sets the member id to −1. Mirrors
     /// `ClusteredServiceContainer.Context.concludeMarkFile`.
     ///
     /// # Errors
@@ -250,14 +250,14 @@ impl ClusterMarkFile {
             self.store_i32(offset, value);
         }
         if layout::STRINGS + strings.len() > layout::OWNER_MARK {
-            // Without our mark a restart after a crash waits as long as Java's.
+            // The strings overwrite our mark. Without it a restart after a crash waits as long as Java does.
             self.region.zero(layout::OWNER_MARK, layout::HEADER_LENGTH - layout::OWNER_MARK);
         }
         self.region.write(layout::STRINGS, &strings);
         Ok(())
     }
 
-    /// Says that the container is concluded and starts, and forces it to disk. Mirrors `ClusterMarkFile.signalReady`.
+    /// Marks the container as ready to start, and forces the file to disk. Mirrors `ClusterMarkFile.signalReady`.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the file cannot be forced to disk.
@@ -267,7 +267,7 @@ impl ClusterMarkFile {
         self.force()
     }
 
-    /// Says that the container could not start, and gives the file up. Mirrors `ClusterMarkFile.signalFailedStart`.
+    /// Marks the start as failed, and releases the file. Mirrors `ClusterMarkFile.signalFailedStart`.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the file cannot be forced to disk; it is given up all the same.
@@ -275,7 +275,7 @@ impl ClusterMarkFile {
         self.end(Some(layout::VERSION_FAILED))
     }
 
-    /// Says that the container has ended, and gives the file up: another may start at once. Later calls change nothing.
+    /// Marks the container as ended, and releases the file, so that another container can start at once. Later calls do nothing.
     /// Mirrors `ClusterMarkFile.signalTerminated`.
     ///
     /// # Errors
@@ -299,7 +299,7 @@ impl ClusterMarkFile {
         forced
     }
 
-    /// Gives a sign of life, at `now_ms` since the epoch; due every second. Mirrors
+    /// Writes a heartbeat, `now_ms` milliseconds since the epoch; due every second. Does nothing once the container has ended. Mirrors
     /// `ClusterMarkFile.updateActivityTimestamp`.
     pub fn update_activity_timestamp(&self, now_ms: i64) {
         if !self.has_ended() {
@@ -307,22 +307,22 @@ impl ClusterMarkFile {
         }
     }
 
-    /// The last sign of life in ms since the epoch, −1 once the container has ended.
+    /// The last heartbeat, in milliseconds since the epoch; −1 once the container has ended.
     pub fn activity_timestamp(&self) -> i64 {
         self.region.i64_at(field(layout::ACTIVITY_TIMESTAMP)).load(Ordering::SeqCst)
     }
 
-    /// The term a vote was placed in, −1 without one: what the file held when it was opened.
+    /// The term in which a vote was cast, −1 if none: whatever the file contained when it was opened.
     pub fn candidate_term_id(&self) -> i64 {
         self.region.i64_at(field(layout::CANDIDATE_TERM_ID)).load(Ordering::SeqCst)
     }
 
-    /// The member the service runs in, −1 until it has joined the log.
+    /// The id of the member that the service belongs to; −1 until it has joined the log.
     pub fn member_id(&self) -> i32 {
         self.region.i32_at(field(layout::MEMBER_ID)).load(Ordering::Acquire)
     }
 
-    /// Sets the member the service runs in, known when it joins the log.
+    /// Sets the id of the member that the service belongs to.
     pub fn set_member_id(&self, member_id: i32) {
         self.store_i32(layout::MEMBER_ID, member_id);
     }
@@ -337,12 +337,12 @@ impl ClusterMarkFile {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// The log of distinct errors in this file. It keeps the map alive.
+    /// The log of distinct errors in this file. A clone of it keeps the file mapped.
     pub fn error_log(&self) -> &ErrorLog {
         &self.error_log
     }
 
-    /// The path it was opened at.
+    /// The path that was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -365,11 +365,11 @@ impl ClusterMarkFile {
 impl Drop for ClusterMarkFile {
     fn drop(&mut self) {
         if activation::is_claim(self.activity_timestamp()) {
-            // It was never ready. A claim left behind would lock a Java container out for ever.
+            // It was never ready. If the claim stayed, a Java container could never start.
             let _not_forced = self.signal_failed_start();
         }
         if let Some(lock) = &self.lock {
-            // Closing the file alone would leave the lock to a process forked in the meantime.
+            // Closing the file would not be enough: a process forked in the meantime would keep the lock.
             let _released = lock.unlock();
         }
     }
@@ -386,8 +386,7 @@ fn field(offset: usize) -> usize {
     layout::MESSAGE_HEADER_LENGTH + offset
 }
 
-/// The strings of the header, each behind its length, with an empty one for the services' cluster directory that only a
-/// consensus module has.
+/// The strings of the header, each preceded by its length.
 fn encode_strings(strings: [&str; 5]) -> Result<Vec<u8>> {
     let mut encoded = Vec::new();
     for string in strings {
@@ -407,7 +406,8 @@ fn encode_strings(strings: [&str; 5]) -> Result<Vec<u8>> {
             ),
         ));
     }
-    // A last, empty string; Java's own container leaves it out, and what an earlier run left is read in its place.
+    // One more empty string, for the services' directory that only a consensus module has. Java's container leaves it out, so that readers
+    // find what an earlier run wrote there.
     encoded.resize(encoded.len() + (layout::HEADER_LENGTH - length).min(4), 0);
     Ok(encoded)
 }

@@ -1,11 +1,11 @@
-//! What the consensus module recovered, as its counter tells.
+//! What the consensus module recovered, read from its counter.
 
 use crate::aeron::{CountersReader, NULL_VALUE};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The counter's type (`AeronCounters.CLUSTER_RECOVERY_STATE_TYPE_ID`).
 const RECOVERY_STATE_TYPE_ID: i32 = 204;
-/// The type of the counter of the commit position (`CLUSTER_COMMIT_POSITION_TYPE_ID`).
+/// The type of the commit position counter (`CLUSTER_COMMIT_POSITION_TYPE_ID`).
 const COMMIT_POSITION_TYPE_ID: i32 = 203;
 
 // Where the values are in the recovery counter's key.
@@ -26,7 +26,7 @@ pub(super) struct RecoveryState {
 }
 
 impl RecoveryState {
-    /// The state that the consensus module of this cluster published, if it has.
+    /// The state that the consensus module of this cluster has published, if any.
     pub(super) fn find(counters: CountersReader<'_>, cluster_id: i32) -> Option<Self> {
         let mut found = None;
         counters.for_each(|counter| {
@@ -66,7 +66,7 @@ impl RecoveryState {
     }
 }
 
-/// The counter of the commit position of a cluster.
+/// The id of a cluster's commit position counter.
 pub(super) fn find_commit_position(counters: CountersReader<'_>, cluster_id: i32) -> Option<i32> {
     counters.find(|counter| counter.type_id == COMMIT_POSITION_TYPE_ID && i32_at(counter.key, 0) == Some(cluster_id))
 }

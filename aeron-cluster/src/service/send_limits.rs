@@ -1,4 +1,4 @@
-//! How long a message to a client may be: a rule that every member can apply, whether it has a publication or not.
+//! How long a message to a client may be: a rule that gives the same answer on every member, with or without a publication.
 
 use super::Settings;
 use crate::aeron::{ChannelUri, DATA_HEADER_LENGTH, FRAME_ALIGNMENT, OfferError, check_term_length};
@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 const MAX_MESSAGE_LENGTH: usize = 16 * 1024 * 1024;
 /// The longest packet that UDP can carry for Aeron, in bytes (`Configuration.MAX_UDP_PAYLOAD_LENGTH`).
 const MAX_UDP_PAYLOAD_LENGTH: usize = 65_504;
-/// A message may have this part of a term.
+/// A message may take up this fraction of a term: an eighth.
 const MESSAGES_IN_TERM: usize = 8;
 
 /// The limits of one session. They depend on its channel and on the settings, which are the same on all members.
@@ -23,7 +23,7 @@ pub(super) struct SendLimits {
 }
 
 impl SendLimits {
-    /// What the session's channel says of MTU and term, else what the settings say.
+    /// MTU and term length come from the session's channel if it has them, else from the settings.
     pub(super) fn new(response_channel: &str, settings: &Settings) -> Self {
         let uri = ChannelUri::parse(response_channel).ok();
         let given = |key| uri.as_ref()?.get(key).and_then(|value| environment::length(value).ok());

@@ -10,7 +10,7 @@ pub(super) struct ServiceAdapter {
     assembler: FragmentAssembler,
 }
 
-/// One at a time: what it says may have to be done before the next is heard.
+/// One at a time: a request may have to be carried out before the next one is read.
 const FRAGMENT_LIMIT: usize = 1;
 
 impl ServiceAdapter {
@@ -18,7 +18,7 @@ impl ServiceAdapter {
         ServiceAdapter { subscription, assembler: FragmentAssembler::new() }
     }
 
-    /// Takes at most one fragment, and gives the event that it completes to `on_event`. Returns the fragments taken.
+    /// Takes at most one fragment, and passes the event that it completes to `on_event`. Returns the number of fragments taken.
     pub(super) fn poll(
         &mut self,
         mut on_event: impl FnMut(std::result::Result<ControlEvent<'_>, CodecError>),

@@ -1,22 +1,21 @@
-//! Values by the id of their session, found with a multiplication and, nearly always, one look.
+//! A hash table from session ids to values, in which a lookup nearly always touches one cache line.
 
 use super::ClientSession;
 use crate::aeron::prefetch;
 
-/// Spreads ids that are given out in order evenly: 2^64 over the golden ratio.
+/// Multiplying by it spreads consecutive ids evenly (Fibonacci hashing): 2^64 over the golden ratio.
 const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
 const LEAST_PLACES: usize = 16;
 
-/// A table with open addresses: a value is in the place that its id says, or in one of those right behind. A `HashMap` looks at two or
-/// three cache lines for each value, and has no way to fetch them before they are needed: 10,000 sessions that send in no order then cost
-/// half as much again.
+/// Open addressing with linear probing: a value is in the place that its id hashes to, or in one of the next. A `HashMap` touches two or
+/// three cache lines per value and offers no way to prefetch them; with it, 10,000 sessions that send in no order cost half as much again.
 ///
-/// The ids are given out by the consensus module, not by an adversary.
+/// The hash need not resist an adversary: the consensus module assigns the ids.
 pub(super) struct SessionTable<T> {
-    /// A power of two of them, of which a quarter at least is empty, and more than 15 in 16 only where there are the least.
+    /// A power of two, at least a quarter of them empty; more than 15 in 16 are empty only at the smallest size.
     places: Vec<Place<T>>,
     count: usize,
-    /// What of a product is left for the number of a place.
+    /// How far to shift a product to the right to get the index of a place.
     shift: u32,
 }
 
@@ -54,14 +53,14 @@ impl<T> SessionTable<T> {
         }
     }
 
-    /// Not inlined, so that the usual way is a guess of the processor's and no wait.
+    /// Not inlined, so that the processor predicts the common path instead of waiting for the comparison.
     #[cold]
     #[inline(never)]
     fn search(&self, id: i64) -> Option<&T> {
         self.places[self.find(id)].value.as_ref()
     }
 
-    /// Has the processor fetch what [`get`](Self::get) will look at.
+    /// Prefetches what [`get`](Self::get) will look at.
     #[inline]
     pub(super) fn prefetch(&self, id: i64) {
         if let Some(place) = self.places.get(self.home(id)) {
@@ -69,7 +68,7 @@ impl<T> SessionTable<T> {
         }
     }
 
-    /// Adds a value; one that is there with the same id is replaced.
+    /// Adds a value, or replaces the one with the same id.
     pub(super) fn insert(&mut self, id: i64, value: T) {
         if (self.count + 1) * 4 > self.places.len() * 3 {
             self.move_to(self.places.len() * 2);
@@ -83,7 +82,7 @@ impl<T> SessionTable<T> {
         let mut hole = self.find(id);
         let removed = self.places[hole].value.take()?;
         self.count -= 1;
-        // Those behind move up, unless they would come before the place that their id says.
+        // Later values move up into the hole, unless that would put them before the place that their id hashes to.
         let mut at = self.after(hole);
         while self.places[at].value.is_some() {
             let distance = |from: usize| at.wrapping_sub(from) & (self.places.len() - 1);
@@ -104,7 +103,7 @@ impl<T> SessionTable<T> {
         self.places.iter_mut().filter_map(|place| place.value.as_mut())
     }
 
-    /// The place that has the id, or the one that it would get.
+    /// The place that holds the id, or the empty one where it would go.
     fn find(&self, id: i64) -> usize {
         let mut at = self.home(id);
         while self.places[at].value.is_some() && self.places[at].id != id {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::ClientSession;
 use super::session_table::SessionTable;
 
-/// A cache line each: 64 KiB, a quarter of what processors have at least close by. What is there comes in time without being asked for.
+/// Up to this number prefetching does not pay: at a cache line each, the sessions take 64 KiB, a quarter of the smallest L2 caches.
 const MANY: usize = 1024;
 
 /// The open sessions. Their order is the same on all members, and so are the snapshots that list them.
@@ -21,7 +21,7 @@ impl Sessions {
         self.by_id.get(id)
     }
 
-    /// Whether there are more than the near caches have room for, beside what else they are for.
+    /// Whether there are too many for the near caches, which other things need as well.
     #[inline]
     pub(super) fn are_many(&self) -> bool {
         self.by_id.len() > MANY

@@ -1,4 +1,4 @@
-//! What a container works with, once its context is concluded.
+//! The settings of a container, once its context is concluded: checked, with defaults filled in.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 const MAX_SERVICE_COUNT: i32 = 10;
 /// The longest name of an Aeron client, in bytes: the driver's limit (`Aeron.Configuration.MAX_CLIENT_NAME_LENGTH`).
 const MAX_SERVICE_NAME_LENGTH: usize = 100;
-/// How long an owner of the mark file that died without a word counts as alive, and room for one that is just ending.
+/// How long the owner of a mark file counts as alive after its last heartbeat, and some time for one that is just ending.
 const MARK_FILE_WAIT: Duration = Duration::from_secs(12);
 /// How long the archive may take to answer (`AeronArchive.Configuration.MESSAGE_TIMEOUT_DEFAULT_NS`).
 const ARCHIVE_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,11 +23,11 @@ const ERROR_COUNTER_TYPE_ID: i32 = 215;
 
 /// Makes the idle strategies of a container: one for its thread, one for callbacks that wait.
 pub(super) type IdleStrategySupplier = Box<dyn Fn() -> Box<dyn IdleStrategy + Send> + Send + Sync>;
-/// Says whether the application of the first version can go on with what that of the second left.
+/// Says whether the application of the first version can go on with a snapshot or log of the second.
 pub(super) type VersionValidator = Box<dyn Fn(SemanticVersion, SemanticVersion) -> bool + Send + Sync>;
 
-/// The settings of a container, to be read: [`Cluster::settings`](super::Cluster::settings). Each has the name of the method of
-/// [`Context`](super::Context) that sets it and documents it. Displayed, they are a line each, under Java's names of the properties where there is one.
+/// The settings of a container, read-only: see [`Cluster::settings`](super::Cluster::settings). Each is named like the method of
+/// [`Context`](super::Context) that sets and documents it. `Display` prints one per line, under the name of Java's property if there is one.
 pub struct Settings {
     pub(super) aeron_dir: Option<PathBuf>,
     pub(super) cluster_dir: PathBuf,
@@ -151,7 +151,7 @@ impl Settings {
         self.cpu_affinity.map_or(Ok(()), affinity::check)
     }
 
-    /// The service's name, or the default one.
+    /// The service's name, or the default name.
     pub(super) fn name(&self) -> String {
         match self.service_name.as_str() {
             "" => format!("clustered-service-{}-{}", self.cluster_id, self.service_id),
@@ -159,7 +159,7 @@ impl Settings {
         }
     }
 
-    /// Starts to add the counter of errors.
+    /// Starts to add the error counter.
     pub(super) fn add_error_counter(&self, aeron: &Aeron) -> Result<AsyncAdd<Counter>> {
         let label = self.counter_label("Cluster Container Errors");
         let label = format!("{label} version={} commit={}", aeron::version(), aeron::commit());
@@ -183,7 +183,7 @@ impl Settings {
     }
 }
 
-/// Writes the methods that read a setting.
+/// Defines the getters.
 macro_rules! readers {
     ($($name:ident: $type:ty = |$settings:ident| $value:expr;)*) => {
         impl Settings {

@@ -1,4 +1,4 @@
-//! Every setting by name: under which of Java's properties it is known, how it is shown, and how it is read from text.
+//! A table of all settings: Java's property, how to show the value, and how to read it from an environment variable.
 
 use std::fmt;
 use std::path::Path;
@@ -16,12 +16,12 @@ pub(super) struct Row {
     /// The method of [`Context`] that sets it.
     pub(super) name: &'static str,
     pub(super) show: fn(&Settings) -> String,
-    /// The environment's variable, and how to read it; those that Java has as a method alone, or not at all, have none.
+    /// The environment variable and how to read it. `None` for settings that in Java are only methods, or do not exist.
     pub(super) variable: Option<(&'static str, Set<Context>)>,
 }
 
 impl Row {
-    /// Java's property: the variable has its name, in the C driver's style.
+    /// Java's property, of which the variable's name is made: `AERON_CLUSTER_DIR` for `aeron.cluster.dir`.
     fn property(&self) -> Option<String> {
         self.variable.map(|(variable, _)| variable.to_ascii_lowercase().replace('_', "."))
     }
@@ -239,7 +239,7 @@ fn idle_strategy(context: Context, value: &str) -> Result<Context, &'static str>
     Ok(context)
 }
 
-/// A negative number is Java's way to say none.
+/// As in Java, a negative number means none.
 fn affinity(mut context: Context, cpu: i32) -> Context {
     context.settings.cpu_affinity = usize::try_from(cpu).ok();
     context
@@ -249,7 +249,7 @@ fn affinity(mut context: Context, cpu: i32) -> Context {
 mod tests {
     use super::*;
 
-    /// The rows of the first table in `docs/settings.md`, without the last column, which is for people.
+    /// The rows of the first table in `docs/settings.md`, without the last column, which is free text.
     fn documented() -> Vec<[String; 4]> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/settings.md");
         let text = std::fs::read_to_string(path).unwrap();

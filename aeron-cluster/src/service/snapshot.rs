@@ -22,11 +22,11 @@ impl SnapshotImage {
         SnapshotImage { image, builder: MessageBuilder::default() }
     }
 
-    /// The next message, waiting for it; `None` at the end of the snapshot.
+    /// The next message; `None` at the end of the snapshot. Blocks, through [`Cluster::idle`], until the archive has replayed it.
     ///
     /// # Errors
     ///
-    /// The container is ending, or the snapshot broke off before its end: it must not be taken for a shorter one.
+    /// The container is ending, or the snapshot is cut short, which must not pass for a shorter one.
     pub fn read_message(&mut self, cluster: &Cluster) -> Result<Option<Vec<u8>>, ServiceError> {
         let mut message = Vec::new();
         loop {
@@ -38,7 +38,7 @@ impl SnapshotImage {
         }
     }
 
-    /// Puts the next message into `message`, if it is there. Does not block.
+    /// Copies the next message into `message`, if it is there. Does not block.
     pub(super) fn poll_into(&mut self, message: &mut Vec<u8>) -> Result<Polled> {
         let mut taken = false;
         let fragments = self.controlled_poll(1, |bytes, _| {
@@ -59,8 +59,8 @@ impl SnapshotImage {
     ///
     /// # Errors
     ///
-    /// The image cannot be polled, or a part of a message is missing: the snapshot is corrupt, and must not be taken for one
-    /// without that message. Java passes over it without a word.
+    /// The image cannot be polled, or a fragment of a message is missing: the snapshot is corrupt, and must not pass for one
+    /// without that message. Java skips it silently.
     pub fn controlled_poll<F>(&mut self, fragment_limit: usize, mut handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
@@ -93,9 +93,9 @@ impl SnapshotImage {
     ///
     /// # Errors
     ///
-    /// The snapshot broke off before its end.
+    /// The snapshot is cut short.
     pub fn is_done(&self) -> Result<bool> {
-        // Closed is asked first: an image that closes in between has set the end of its stream before.
+        // Whether it is closed is asked first: an image that closes after that has its end of stream set already.
         let closed = self.image.is_closed();
         if self.image.is_end_of_stream() {
             return if self.builder.is_partial() {
@@ -116,8 +116,8 @@ impl SnapshotImage {
         Error::new(ErrorKind::Protocol, message)
     }
 
-    /// As [`controlled_poll`](Self::controlled_poll), but fragment by fragment as the recording has them. Do not mix both ways
-    /// within a message.
+    /// As [`controlled_poll`](Self::controlled_poll), but delivers the fragments as they are in the recording, without reassembling messages.
+    /// Do not use both on fragments of the same message.
     pub fn controlled_poll_fragments<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
@@ -125,13 +125,13 @@ impl SnapshotImage {
         self.image.controlled_poll(fragment_limit, handler)
     }
 
-    /// The image behind it: its positions, and its pointer for C. To be looked at: it is the container's.
+    /// The image of the replay, for its positions and its pointer for C. Read-only: it belongs to the container.
     pub fn image(&self) -> &Image {
         &self.image
     }
 }
 
-/// What a look for a message found.
+/// What [`SnapshotImage::poll_into`] found.
 pub(super) enum Polled {
     Message,
     /// This many fragments of a message that is not complete.
@@ -150,7 +150,7 @@ pub struct SnapshotPublication {
     publication: ExclusivePublication,
     /// How many [`SnapshotWriter`](super::SnapshotWriter)s were begun and not finished.
     pub(super) unfinished: usize,
-    /// How many messages the service had sent to the log when one was finished, where one tells.
+    /// How many messages the service had sent to the log when a writer was finished; `None` if no writer recorded it.
     pub(super) service_messages: Option<u64>,
 }
 
@@ -159,7 +159,7 @@ impl SnapshotPublication {
         SnapshotPublication { publication, unfinished: 0, service_messages: None }
     }
 
-    /// Writes one message, waiting until the recording takes it.
+    /// Writes one message. Blocks, through [`Cluster::idle`], until the publication takes it.
     ///
     /// # Errors
     ///
@@ -175,7 +175,8 @@ impl SnapshotPublication {
         }
     }
 
-    /// Sends one message without waiting. Mirrors `ExclusivePublication.offer`.
+    /// Sends one message. Returns the position after it, in bytes. Does not block: retry a refusal that
+    /// [`is_retryable`](OfferError::is_retryable), with [`Cluster::idle`] in between. Mirrors `ExclusivePublication.offer`.
     pub fn offer(&mut self, message: &[u8]) -> Result<i64, OfferError> {
         self.publication.offer(message)
     }
@@ -200,17 +201,17 @@ impl SnapshotPublication {
         self.publication.max_payload_length()
     }
 
-    /// How much was written, as a position in the stream.
+    /// How much was written, as a position in the stream, in bytes.
     pub fn position(&self) -> Result<i64, OfferError> {
         self.publication.position()
     }
 
-    /// The publication behind it: its state, and its pointer for C. To be looked at: it is the container's.
+    /// The publication of the snapshot, for its state and its pointer for C. Read-only: it belongs to the container.
     pub fn publication(&self) -> &ExclusivePublication {
         &self.publication
     }
 
-    /// Whether all that the service began to write was written, and tells the truth: `sent` is what it should tell.
+    /// Checks that every [`SnapshotWriter`](super::SnapshotWriter) was finished, and recorded `sent` as the number of messages sent to the log.
     pub(super) fn check_finished(&self, sent: Option<u64>) -> Result<()> {
         let wrong = |message: &str| Err(Error::new(ErrorKind::State, message));
         if self.unfinished > 0 {
@@ -222,7 +223,7 @@ impl SnapshotPublication {
         Ok(())
     }
 
-    /// Why the snapshot cannot go on, in Java's words where it has some.
+    /// Why the snapshot cannot go on, in Java's words where Java has a message.
     pub(super) fn refusal(&self, reason: OfferError, length: usize) -> Error {
         let (kind, message) = match reason {
             OfferError::NotConnected => (ErrorKind::NotConnected, "publication is not connected".to_owned()),

@@ -34,7 +34,7 @@ impl SnapshotLoader {
         self.time_unit
     }
 
-    /// Reads a batch, and gives each session to `on_session`, which may refuse it. Returns the fragments taken.
+    /// Reads a batch, and passes each session to `on_session`, which may refuse it. Returns the number of fragments taken.
     pub(super) fn poll(
         &mut self,
         snapshot: &mut SnapshotImage,

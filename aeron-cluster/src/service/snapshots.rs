@@ -1,4 +1,4 @@
-//! Snapshots from the agent's side: through the archive, and the container's own part of them.
+//! How the agent takes and loads snapshots through the archive, and writes the container's own part of them.
 
 use crate::aeron::{ChannelUri, NULL_VALUE};
 use crate::archive::{Archive, ReplayParams, SourceLocation};
@@ -55,7 +55,7 @@ impl<S: ClusteredService> Core<S> {
                 if cluster.sessions.add(session) {
                     return Ok(());
                 }
-                // Which of the two the other members keep cannot be known.
+                // There is no telling which of the two the other members would keep.
                 let id = entry.cluster_session_id;
                 Err(Error::new(ErrorKind::Protocol, format!("session listed twice: clusterSessionId={id}")))
             })?;
@@ -80,7 +80,7 @@ impl<S: ClusteredService> Core<S> {
         Ok(())
     }
 
-    /// Takes a snapshot. Returns its recording. Mirrors `ClusteredServiceAgent.onTakeSnapshot`.
+    /// Takes a snapshot. Returns its recording id. Mirrors `ClusteredServiceAgent.onTakeSnapshot`.
     pub(super) fn take_snapshot(&mut self, log_position: i64, leadership_term_id: i64) -> Outcome<i64> {
         let mut archive = self.connect_archive().map_err(survivable)?;
         let settings = self.cluster.state.settings.clone();
@@ -162,7 +162,7 @@ impl<S: ClusteredService> Core<S> {
         }
     }
 
-    /// Waits until the publication, too, has heard that it is being recorded.
+    /// Waits until the publication, too, is connected to the recording.
     fn await_recorded(
         &mut self,
         archive: &mut Archive,
@@ -196,7 +196,7 @@ impl<S: ClusteredService> Core<S> {
         self.cluster.state.reset_idle();
         loop {
             let recorded = self.cluster.aeron().counters().value(counter_id);
-            // Checked after it was read: once the recording has stopped, the counter's id may be another's.
+            // Checked after the value was read: once the recording has stopped, another counter may have its id.
             self.check_recording(archive, recording_id, counter_id)?;
             if recorded.is_some_and(|recorded| recorded >= position) {
                 return Ok(());
@@ -206,7 +206,7 @@ impl<S: ClusteredService> Core<S> {
     }
 }
 
-/// A failure of the snapshot alone: the cluster drops the snapshot and goes on.
+/// Marks an error as one that fails only the snapshot: the cluster drops the snapshot and goes on.
 fn survivable(fault: Fault) -> Fault {
     match fault {
         Fault::Error(error) => Fault::Survivable(error),

@@ -1,4 +1,4 @@
-//! The start of the agent: what the consensus module recovered, and the service's answer to it.
+//! The start of the agent: recovering the state and acknowledging the start to the consensus module.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use super::stop::{Fault, Outcome, Stop, without_panic};
 use crate::aeron::{Aeron, NULL_VALUE};
 use crate::codec::ServiceAck;
 
-/// How often the mark file says that a service which is being made is alive.
+/// How often a heartbeat is written while the service is being created.
 const SIGN_OF_LIFE_INTERVAL: Duration = Duration::from_secs(1);
-/// How long to try to tell a consensus module that the service will not come.
+/// How long to try to tell the consensus module that the service cannot start.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 const REFUSAL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Makes something that may take long, while a thread of its own shows signs of life: to those who look at the mark file, and to the
-/// driver where the client has no thread for that.
+/// Runs `make`, which may take long, while another thread writes heartbeats: to the mark file and, if the client's conductor has no
+/// thread, to the driver.
 pub(super) fn with_signs_of_life<T>(aeron: &Aeron, mark_file: &ClusterMarkFile, make: impl FnOnce() -> T) -> T {
     std::thread::scope(|scope| {
         let (made, is_made) = channel::<()>();
@@ -31,7 +31,7 @@ pub(super) fn with_signs_of_life<T>(aeron: &Aeron, mark_file: &ClusterMarkFile, 
                 aeron.drive();
             }
         };
-        // Without a thread to spare it goes without.
+        // If no thread can be started, there are no heartbeats.
         let _ = std::thread::Builder::new().name("signs-of-life".to_owned()).spawn_scoped(scope, show);
         let value = make();
         drop(made);
@@ -39,7 +39,7 @@ pub(super) fn with_signs_of_life<T>(aeron: &Aeron, mark_file: &ClusterMarkFile, 
     })
 }
 
-/// Tells the consensus module, if it is there and waits, that there is no service to start.
+/// Acknowledges the start as failed, if the consensus module is there and waits for it. Blocks for up to a second.
 pub(super) fn refuse_start(aeron: &Aeron, settings: &Settings, proxy: &ConsensusModuleProxy) {
     let Some(recovery) = RecoveryState::find(aeron.counters(), settings.cluster_id) else { return };
     let ack = ServiceAck {
@@ -50,14 +50,14 @@ pub(super) fn refuse_start(aeron: &Aeron, settings: &Settings, proxy: &Consensus
         service_id: settings.service_id,
     };
     let start = Instant::now();
-    // Not connected yet is no reason to give up: the publication is new.
+    // An error may only mean that the new publication is not connected yet.
     while !proxy.ack(&ack).unwrap_or(false) && start.elapsed() < REFUSAL_TIMEOUT {
         std::thread::sleep(REFUSAL_INTERVAL);
     }
 }
 
 impl<S: ClusteredService> Agent<S> {
-    /// Waits for the consensus module, and starts the service from what it recovered. Mirrors `recoverState`.
+    /// Waits for the consensus module, and starts the service from the state that it recovered. Mirrors `recoverState`.
     pub(super) fn recover(&mut self) -> Outcome<()> {
         self.await_commit_position()?;
         let recovery = self.await_recovery_state()?;
@@ -77,7 +77,7 @@ impl<S: ClusteredService> Agent<S> {
         };
         let failure = match started {
             Ok(()) => None,
-            // A container that was closed may be followed by another, whose acknowledgement is still awaited.
+            // Not acknowledged, so that another container may take over and start.
             Err(Fault::Stop(stop @ (Stop::Closed | Stop::Aborted))) => return Err(stop.into()),
             Err(fault) => Some(fault),
         };

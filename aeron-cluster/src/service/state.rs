@@ -1,4 +1,4 @@
-//! What the cluster, its sessions and the agent share: where the log stands, how to send, and how to wait.
+//! What [`Cluster`](super::Cluster), its sessions and the agent share: the position in the log, sending, and waiting.
 
 use std::cell::{Cell, RefCell};
 use std::io::IoSlice;
@@ -21,23 +21,23 @@ use crate::aeron::{Aeron, BufferClaim, IdleStrategy, NULL_VALUE, OfferError, Rea
 use crate::codec::{ClusterTimeUnit, ServiceAck, SessionMessageHeader};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How often the slow part of the duty cycle runs: the control channel, the watch, the mark file.
+/// How often the slow part of the duty cycle runs: control channel, watch over driver and consensus module, mark file.
 const TICK_NS: i64 = 1_000_000;
-/// How often the conductor of an invoker-driven client is worked in one tick, as long as it finds something to do: it takes one
-/// command at a time.
+/// How often at most the conductor of an invoker-driven client runs in one tick. One run takes one command.
 const CLIENT_WORK_LIMIT: usize = 16;
-/// How often the mark file says that the service is alive.
+/// How often the mark file's heartbeat is written.
 const MARK_FILE_UPDATE_INTERVAL_NS: i64 = 1_000_000_000;
-/// Attempts to ask for a session's end.
+/// Attempts to ask for a session to be closed.
 const CLOSE_SESSION_ATTEMPTS: usize = 3;
+
 /// Whether a send to a client goes out.
 pub(super) enum Sending {
     Real,
-    /// This member does not lead: the message is checked and forgotten.
+    /// This member does not lead: the message is checked and dropped.
     Mocked,
 }
 
-/// The shared state of one container. Everything in it is for the container's thread alone.
+/// The shared state of one container. Only the container's thread uses it.
 pub(super) struct State {
     pub(super) aeron: Aeron,
     pub(super) settings: Arc<Settings>,
@@ -59,16 +59,16 @@ pub(super) struct State {
     next_ack_id: Cell<i64>,
 
     idle_strategy: RefCell<Box<dyn IdleStrategy + Send>>,
-    /// The log position of the callback that waited last.
+    /// The log position at which a callback last waited: tells one callback from the next.
     idled_at: Cell<i64>,
     next_tick_ns: Cell<i64>,
     mark_file_deadline_ns: Cell<i64>,
     commit_position: RefCell<Option<ReadableCounter>>,
     close_requested: Arc<AtomicBool>,
-    /// Why the agent ends, found while a callback ran. No send goes out from then on.
+    /// Why the agent must end, if that came up during a callback; see `take_stop`.
     stop: RefCell<Option<Stop>>,
     stopping: Cell<bool>,
-    /// What followers write their claims to.
+    /// Memory for the claims of followers.
     scratch: RefCell<Vec<u8>>,
 }
 
@@ -114,7 +114,7 @@ impl State {
 
     // ---- sending ----
 
-    /// Whether a send to a client goes out, or why it must not be made.
+    /// Whether a send to a client really goes out, or an error if sending is not allowed now.
     #[inline]
     pub(super) fn sending(&self) -> Result<Sending, OfferError> {
         self.check_sending_allowed()?;
@@ -139,7 +139,7 @@ impl State {
         OfferError::NotAllowed
     }
 
-    /// Sends something to the consensus module. What will not pass is recorded.
+    /// Sends something to the consensus module. A refusal that retrying cannot help is recorded.
     #[inline]
     pub(super) fn to_consensus_module<'s, T>(
         &'s self,
@@ -165,7 +165,7 @@ impl State {
         Err(refusal)
     }
 
-    /// The header of a message that goes out now.
+    /// The header of a message sent now.
     #[inline]
     pub(super) fn header(&self, cluster_session_id: i64) -> SessionMessageHeader {
         SessionMessageHeader {
@@ -175,7 +175,7 @@ impl State {
         }
     }
 
-    /// A claim on memory that nobody receives.
+    /// A claim on scratch memory, for a follower.
     pub(super) fn mocked_claim(&self, length: usize, position: i64) -> BufferClaim<'_> {
         BufferClaim::scratch(&self.scratch, length, position)
     }
@@ -188,7 +188,7 @@ impl State {
 
     // ---- acknowledging ----
 
-    /// One attempt to send the next acknowledgement: whether it was taken. One that was not uses up no id.
+    /// Makes one attempt to send the next acknowledgement. Returns whether it was taken; if not, it uses up no id.
     pub(super) fn try_ack(&self, log_position: i64, relevant_id: i64) -> Result<bool> {
         let ack = ServiceAck {
             log_position,
@@ -207,12 +207,12 @@ impl State {
 
     // ---- watching and waiting ----
 
-    /// Whether the service is starting.
+    /// Whether `on_start` is running.
     pub(super) fn is_starting(&self) -> bool {
         self.lifecycle.get() == Lifecycle::OnStart
     }
 
-    /// Says which callback runs, as long as the guard lives.
+    /// Marks a callback as running, for as long as the guard lives.
     pub(super) fn enter(&self, lifecycle: Lifecycle) -> LifecycleGuard<'_> {
         LifecycleGuard::enter(&self.lifecycle, lifecycle)
     }
@@ -221,14 +221,14 @@ impl State {
         *self.commit_position.borrow_mut() = Some(counter);
     }
 
-    /// The position up to which the log is committed; 0 once the counter is gone. Its id may then be another counter's, whose value,
-    /// such as a time, would be a licence to read what is not committed: this thread may stand still between a tick and here.
+    /// The position up to which the log is committed; 0 once the counter is gone. That is checked at every read, not only at each tick: if this
+    /// thread is paused in between, another counter may get the id, and a large value in it would let us read what is not committed.
     #[inline]
     pub(super) fn commit_position(&self) -> i64 {
         self.commit_position.borrow().as_ref().and_then(ReadableCounter::value).unwrap_or(0)
     }
 
-    /// Looks whether the container must end, and once a millisecond does what must be done regularly: then true.
+    /// Checks whether the container must end. Once a millisecond it also does the regular work, and returns true.
     #[inline]
     pub(super) fn tick(&self, now_ns: i64) -> Result<bool, Stop> {
         if self.close_requested.load(Ordering::Acquire) {
@@ -256,7 +256,7 @@ impl State {
         Ok(())
     }
 
-    /// Works the conductor of a client that has no thread for it, which finds a dead driver here.
+    /// Runs the conductor of a client that has no thread for it. This is where such a client notices that the driver is dead.
     fn work_client(&self) -> Result<(), Stop> {
         for _ in 0..CLIENT_WORK_LIMIT {
             if self.aeron.drive() == 0 {
@@ -266,9 +266,9 @@ impl State {
         if self.aeron.is_closed() { Err(Stop::Aborted) } else { Ok(()) }
     }
 
-    /// Compares a message that a service sent to the log, if it was this one, with what this member sent. An error if it must end.
+    /// Compares a service's message in the log with what this member sent, if it is this service's. An error if the agent must end.
     ///
-    /// Not inlined, and given no more than it needs: so the header of every other message stays in registers.
+    /// Not inlined, and with few arguments, so that for all other messages the header stays in registers.
     #[inline(never)]
     pub(super) fn check_own_message(&self, cluster_session_id: i64, message: &[u8]) -> Result<(), Stop> {
         let (service_id, position) = (self.settings.service_id, self.log_position.get());
@@ -286,7 +286,8 @@ impl State {
         Ok(())
     }
 
-    /// When it is due is for a clock that nobody sets: one put back by an hour would leave the file without a sign of life for as long.
+    /// Whether the heartbeat is due is decided by the monotonic clock: if the wall clock were set back by an hour, there would be no heartbeat
+    /// for an hour.
     fn update_mark_file(&self, now_ns: i64) {
         if now_ns >= self.mark_file_deadline_ns.get() {
             self.mark_file_deadline_ns.set(now_ns + MARK_FILE_UPDATE_INTERVAL_NS);
@@ -294,14 +295,14 @@ impl State {
         }
     }
 
-    /// Passes some time and ticks. An error means that the agent must end: `take_stop` says why.
+    /// Idles for a short time and ticks. An error means that the agent must end: `take_stop` says why.
     pub(super) fn idle(&self, work_count: usize) -> Result<(), ()> {
         if self.stopping.get() {
             return Err(());
         }
         // A custom strategy could call back into this method.
         if let Ok(mut strategy) = self.idle_strategy.try_borrow_mut() {
-            // Another callback waits than the last time: it has waited for nothing yet.
+            // A new callback starts with the shortest wait.
             if self.idled_at.replace(self.log_position.get()) != self.log_position.get() {
                 strategy.reset();
             }
@@ -316,12 +317,12 @@ impl State {
         }
     }
 
-    /// Whoever waits next has waited for nothing yet, though the log stands where it stood.
+    /// Lets the next callback that waits start with the shortest wait, even if the log position has not changed.
     pub(super) fn forget_waiting(&self) {
         self.idled_at.set(i64::MIN);
     }
 
-    /// Does background work within a callback that waits; an error if the agent must end.
+    /// Runs background work within a callback that waits. An error if the agent must end.
     pub(super) fn in_background(&self, work: impl FnOnce(i64) -> usize) -> Result<usize, ()> {
         if self.stopping.get() {
             return Err(());
@@ -330,9 +331,9 @@ impl State {
         Ok(work(self.now_ns()))
     }
 
-    /// The clock of the duty cycle and of background work: nanoseconds since this container was made.
+    /// The clock of the duty cycle and of background work: nanoseconds since this container was created.
     pub(super) fn now_ns(&self) -> i64 {
-        // As a number: what a cycle reckons with times costs an instruction or two each.
+        // An integer, because comparing those takes an instruction or two, and an `Instant` more.
         saturating_nanos(self.origin.elapsed())
     }
 
@@ -346,13 +347,13 @@ impl State {
         self.set_stop(Stop::Terminated { expected });
     }
 
-    /// The first reason stands.
+    /// Keeps the first reason.
     fn set_stop(&self, stop: Stop) {
         self.stop.borrow_mut().get_or_insert(stop);
         self.stopping.set(true);
     }
 
-    /// Why the agent must end, if something said so since the last look. Sends stay refused.
+    /// Why the agent must end, if that came up since the last call. Sends stay refused.
     #[inline]
     pub(super) fn take_stop(&self) -> Option<Stop> {
         if self.stopping.get() { self.first_stop() } else { None }
@@ -369,7 +370,7 @@ impl State {
     }
 }
 
-/// The pieces of a message with a session header in front. Up to 15 pieces take no allocation.
+/// Calls `send` with the pieces of a message and a session header in front. Allocates only for more than 15 pieces.
 pub(super) fn with_header<T>(header: &[u8], pieces: &[IoSlice<'_>], send: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
     const ON_STACK: usize = 16;
     let mut on_stack = [IoSlice::new(&[]); ON_STACK];

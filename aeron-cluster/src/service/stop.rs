@@ -1,4 +1,4 @@
-//! Why the agent ends, and what it survives.
+//! Why the agent ends, and which failures it survives.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,16 +10,16 @@ use crate::error::{Error, ErrorKind};
 pub(super) enum Stop {
     /// The container was closed.
     Closed,
-    /// The node ends in order: the consensus module asked for it or is gone, or the service did.
+    /// The consensus module asked for it or is gone, or the service asked for it.
     Terminated { expected: bool },
-    /// Something is wrong that must end the node.
+    /// An error that must end the node.
     Failed(Error),
-    /// The media driver died, or the client was closed: nothing can be sent any more.
+    /// The media driver died or the client was closed, so nothing can be sent any more.
     Aborted,
 }
 
 impl Stop {
-    /// What the termination hook and the user are told. `None` where there is nothing to tell: the container was closed.
+    /// The cause for the termination hook and the error log. `None` if the container was closed.
     pub(super) fn cause(&self) -> Option<Error> {
         match self {
             Stop::Closed => None,
@@ -31,14 +31,14 @@ impl Stop {
     }
 }
 
-/// What a step of the agent meets instead of success.
+/// Why a step of the agent did not succeed.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// The agent ends.
     Stop(Stop),
-    /// Something went wrong; whether the agent ends is for the failure policy to say.
+    /// An error. The failure policy decides whether it ends the agent.
     Error(Error),
-    /// Something went wrong that the agent always survives: a snapshot that failed.
+    /// An error that the agent always survives: a failed snapshot.
     Survivable(Error),
 }
 
@@ -54,8 +54,8 @@ impl From<Error> for Fault {
     }
 }
 
-/// Runs what must be answered to the consensus module however it ends: a panic in it is an error. Only user code that is no
-/// callback of the service can panic in it: a version validator, a supplier of credentials.
+/// Runs a part whose outcome must be acknowledged to the consensus module in any case, and turns a panic into an error. Only user code that is
+/// not a callback of the service can panic here: a version validator, a credentials supplier.
 pub(super) fn without_panic<T>(part: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     catch_unwind(AssertUnwindSafe(part))
         .unwrap_or_else(|payload| Err(panicked("the container", payload.as_ref()).into()))

@@ -20,7 +20,7 @@ pub(super) struct DurationTracker {
     threshold_ns: i64,
 }
 
-/// A tracker whose counters are on their way.
+/// A tracker whose counters are being added.
 pub(super) struct AddingTracker {
     max_ns: AsyncAdd<Counter>,
     exceeded: AsyncAdd<Counter>,
@@ -28,7 +28,7 @@ pub(super) struct AddingTracker {
 }
 
 impl AddingTracker {
-    /// Waits for the counters.
+    /// Blocks until the driver has added the counters.
     pub(super) fn wait(self) -> Result<DurationTracker> {
         Ok(DurationTracker {
             max_ns: self.max_ns.wait()?,
@@ -64,7 +64,7 @@ impl DurationTracker {
         })
     }
 
-    /// Takes in one duration, in nanoseconds.
+    /// Records one duration, in nanoseconds.
     #[inline]
     pub(super) fn record(&self, nanos: i64) {
         if nanos > self.max_ns.get() {
@@ -87,24 +87,24 @@ impl DutyCycle {
         DutyCycle { tracker, last_ns: 0 }
     }
 
-    /// Starts to measure at `now_ns`: what came before does not count.
+    /// Starts measuring at `now_ns`.
     pub(super) fn restart(&mut self, now_ns: i64) {
         self.last_ns = now_ns;
     }
 
-    /// Takes in the time since the last call.
+    /// Records the time since the last call.
     #[inline]
     pub(super) fn measure(&mut self, now_ns: i64) {
         self.tracker.record(now_ns - std::mem::replace(&mut self.last_ns, now_ns));
     }
 }
 
-/// A duration in nanoseconds, or the most that can be counted.
+/// A duration in nanoseconds, `i64::MAX` if it is longer than that.
 pub(super) fn saturating_nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// A duration as Agrona's `SystemUtil.formatDuration` writes it: in the largest unit that leaves nothing over.
+/// A duration as Agrona's `SystemUtil.formatDuration` writes it: in the largest unit of which it is a whole multiple.
 pub(super) fn java_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     for (unit, name) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")] {

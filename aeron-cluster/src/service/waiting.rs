@@ -7,7 +7,7 @@ use super::ClusteredService;
 use super::core::Core;
 use super::stop::Outcome;
 
-/// Every method waits with [`Core::idle`]: signs of life go on, and the container can be closed meanwhile.
+/// Every method waits with [`Core::idle`]: heartbeats go on, and the container can be closed at any time.
 impl<S: ClusteredService> Core<S> {
     /// Connects to the archive, within its message timeout.
     pub(super) fn connect_archive(&mut self) -> Outcome<Archive> {

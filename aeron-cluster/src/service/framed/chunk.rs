@@ -1,6 +1,6 @@
 //! The parts of a framed snapshot, as bytes. All numbers are little-endian.
 //!
-//! Each part is one message: a head, any number of data, an end. They begin alike, with [`PREFIX_LENGTH`] bytes:
+//! Each part is one message: a head, any number of data parts, an end. All begin with a prefix of [`PREFIX_LENGTH`] bytes:
 //!
 //! | at | bytes | what |
 //! |---|---|---|
@@ -9,10 +9,10 @@
 //! | 5 | 1 | the kind: 1 head, 2 data, 3 end |
 //! | 6 | 2 | zero |
 //! | 8 | 8 | the number of the part, from 0 |
-//! | 16 | 4 | the CRC-32 (that of zip and `java.util.zip.CRC32`) of all parts before, of the 16 bytes above and of the body |
+//! | 16 | 4 | the CRC-32 (that of zip and `java.util.zip.CRC32`) of all earlier parts, the 16 bytes above and the body |
 //!
-//! The body of a head: version of the format (4), total of bytes or all ones (8), name of the format. Of an end: bytes of
-//! all data (8), and how many messages the service had sent to the log by then, or −1 (8).
+//! The body of a head: the format's version (4 bytes), the total of data bytes or all ones (8), the format's name. The body of an end: the total of
+//! data bytes (8), and how many messages the service had sent to the log by then, or −1 (8).
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -36,7 +36,7 @@ pub(super) enum Chunk<'a> {
     End { bytes: u64, service_messages: i64 },
 }
 
-/// Where in the chain of parts a writer or a reader is.
+/// How far a writer or reader is in the sequence of parts.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Chain {
     sequence: u64,
@@ -60,7 +60,7 @@ impl Chain {
         *self = Chain { sequence: self.sequence + 1, checksum };
     }
 
-    /// Writes the beginning of the part in `part`, whose body stands behind the place for it.
+    /// Fills in the prefix of `part`, whose body follows the space for it.
     pub(super) fn seal(&mut self, part: &mut [u8], kind: u8) {
         let Some((prefix, body)) = part.split_at_mut_checked(PREFIX_LENGTH) else { return };
         prefix[..4].copy_from_slice(&MAGIC);
@@ -71,7 +71,7 @@ impl Chain {
         self.advance(checksum);
     }
 
-    /// Makes the data that follow the place for a beginning in `part` a part.
+    /// As [`seal`](Self::seal), for a data part.
     pub(super) fn seal_data(&mut self, part: &mut [u8]) {
         self.seal(part, DATA);
     }
@@ -95,7 +95,7 @@ impl Chain {
         self.seal(part, END);
     }
 
-    /// Reads the next part, if it is the one that must come now and nothing in it was changed.
+    /// Decodes a part, after checking that it is the next one and undamaged.
     pub(super) fn decode<'a>(&mut self, part: &'a [u8]) -> Result<Chunk<'a>> {
         let sequence = self.sequence;
         let Some((prefix, body)) = part.split_at_checked(PREFIX_LENGTH).filter(|(prefix, _)| prefix[..4] == MAGIC)
@@ -148,7 +148,7 @@ fn decode_body(kind: u8, body: &[u8]) -> Option<Chunk<'_>> {
     }
 }
 
-/// Of bytes that are known to be there; others count as zero.
+/// Zero if the bytes are not there; callers have checked that they are.
 fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     bytes.get(offset..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u32::from_le_bytes)
 }

@@ -8,7 +8,7 @@ use std::fmt;
 pub struct SnapshotProgress {
     /// The service's own bytes, without the framing.
     pub bytes: u64,
-    /// How many there will be, if the writer told: [`SnapshotWriter::with_total`](super::SnapshotWriter::with_total).
+    /// How many there will be, if the writer said so with [`SnapshotWriter::with_total`](super::SnapshotWriter::with_total).
     pub total: Option<u64>,
 }
 
@@ -21,7 +21,7 @@ impl fmt::Display for SnapshotProgress {
     }
 }
 
-/// What is told of progress, and when next.
+/// A progress callback, and when to call it next.
 pub(super) struct Report<'a> {
     every: u64,
     next: u64,
@@ -34,7 +34,7 @@ impl<'a> Report<'a> {
         Report { every, next: every, callback: Box::new(callback) }
     }
 
-    /// Tells, if `progress` has come far enough since the last time.
+    /// Calls the callback if at least `every` bytes came since the last call.
     pub(super) fn update(&mut self, progress: SnapshotProgress) {
         if progress.bytes >= self.next {
             self.next = progress.bytes.saturating_add(self.every);

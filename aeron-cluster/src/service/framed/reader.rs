@@ -11,25 +11,25 @@ use crate::service::{Cluster, SnapshotImage};
 
 /// Where parts come from.
 pub(super) trait Source {
-    /// Puts the next part into `part`, waiting for it; false at the end of the snapshot.
+    /// Copies the next part into `part`; false at the end of the snapshot. Blocks until it is there.
     fn next(&mut self, part: &mut Vec<u8>) -> Result<bool>;
 }
 
-/// The framing, over whatever gives the parts.
+/// The framing, over any source of parts.
 pub(super) struct Framed<'a, S> {
     source: S,
     chain: Chain,
     version: u32,
     total: Option<u64>,
-    /// The part being read, and where in it the reader is.
+    /// The part being read; `at` is the offset of the next byte in it.
     part: Vec<u8>,
     at: usize,
-    /// All data that came.
+    /// How many data bytes have been received.
     received: u64,
-    /// What the end said: how many messages the service had sent to the log.
+    /// From the end part: how many messages the service had sent to the log, or −1.
     end: Option<i64>,
     report: Option<Report<'a>>,
-    /// What went wrong: after it nothing can be right.
+    /// The first error; all later calls return it.
     failure: Option<Error>,
 }
 
@@ -59,7 +59,7 @@ impl<'a, S: Source> Framed<'a, S> {
         SnapshotProgress { bytes: self.received - (self.part.len() - self.at) as u64, total: self.total }
     }
 
-    /// What is there to be read; nothing at the end.
+    /// The bytes that can be read; empty at the end.
     pub(super) fn fill(&mut self) -> Result<&[u8]> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
@@ -100,7 +100,7 @@ impl<'a, S: Source> Framed<'a, S> {
                 self.end = Some(service_messages);
                 Ok(())
             }
-            // No head but the first part: the chain sees to it.
+            // Not reached: the chain accepts a head only as the first part.
             Chunk::Head { .. } => Err(refused("a second head in the snapshot".to_owned())),
         }
     }
@@ -119,7 +119,7 @@ impl<'a, S: Source> Framed<'a, S> {
     }
 }
 
-/// The image of a snapshot, and how to wait for it.
+/// The source of a [`SnapshotReader`]: the image of a snapshot.
 struct Replay<'a> {
     cluster: &'a Cluster,
     snapshot: &'a mut SnapshotImage,
@@ -140,23 +140,23 @@ impl Source for Replay<'_> {
 
 /// Reads what a [`SnapshotWriter`](super::SnapshotWriter) wrote. See [the module](super).
 ///
-/// A [`Read`] and [`BufRead`], so it needs no [`BufReader`](io::BufReader) around it. [`finish`](Self::finish) it: until then it is not certain
+/// It implements [`BufRead`], so it needs no [`BufReader`](io::BufReader) around it. Call [`finish`](Self::finish) at the end: it checks
 /// that everything was read.
 ///
-/// Blocking: it waits, through [`Cluster::idle`], for the archive to replay the snapshot. An [`io::Error`] carries an [`Error`]; after one, all
-/// further reads fail.
+/// Reads block, through [`Cluster::idle`], until the archive has replayed that part of the snapshot. Every [`io::Error`] wraps an [`Error`]; after
+/// one, all further reads fail.
 #[must_use = "finish it, to know that all was read"]
 pub struct SnapshotReader<'a> {
     framed: Framed<'a, Replay<'a>>,
 }
 
 impl<'a> SnapshotReader<'a> {
-    /// Begins to read a framed part of the snapshot that has this name and a version in this range.
+    /// Opens a framed stream with this name and a version in this range, at the current position of the snapshot. Blocks until its head is there.
     ///
     /// # Errors
     ///
-    /// [`Protocol`](ErrorKind::Protocol) with what was expected and found, if what stands there is anything else: empty, not framed (such as what a
-    /// Java service wrote), another format, another version, damaged. [`Closed`](ErrorKind::Closed) if the container is ending.
+    /// [`Protocol`](ErrorKind::Protocol), with what was expected and found, if the snapshot is empty, not framed (such as what a
+    /// Java service wrote), of another format or version, or damaged. [`Closed`](ErrorKind::Closed) if the container is ending.
     pub fn open(
         cluster: &'a Cluster,
         snapshot: &'a mut SnapshotImage,
@@ -166,28 +166,28 @@ impl<'a> SnapshotReader<'a> {
         Ok(SnapshotReader { framed: Framed::open(Replay { cluster, snapshot }, name, &versions)? })
     }
 
-    /// The version in which it was written.
+    /// The version of the format in which the snapshot was written.
     pub fn version(&self) -> u32 {
         self.framed.version()
     }
 
-    /// Calls `callback` whenever another `every` bytes were read, or a little more.
+    /// Calls `callback` each time that at least another `every` bytes were read.
     pub fn on_progress(mut self, every: u64, callback: impl FnMut(SnapshotProgress) + 'a) -> Self {
         self.framed.report = Some(Report::new(every, callback));
         self
     }
 
-    /// How much was read, and how much there is if the writer told.
+    /// How much was read, and how much there is if the writer said so.
     pub fn progress(&self) -> SnapshotProgress {
         self.framed.progress()
     }
 
-    /// Makes sure that all was read, and that it was all.
+    /// Checks that everything was read, and that nothing was missing.
     ///
     /// # Errors
     ///
-    /// [`Protocol`](ErrorKind::Protocol) if something is left, the end is missing, or the data are not those that were written. As
-    /// [`open`](Self::open) otherwise.
+    /// [`Protocol`](ErrorKind::Protocol) if bytes are left to read, the end is missing, or the length is not what the writer recorded; otherwise as
+    /// [`open`](Self::open).
     pub fn finish(mut self) -> Result<SnapshotProgress> {
         let cluster = self.framed.source.cluster;
         if let Ok(sent) = u64::try_from(self.framed.finish()?) {
@@ -221,12 +221,12 @@ impl std::fmt::Debug for SnapshotReader<'_> {
     }
 }
 
-/// The error as the io traits have it; itself within.
+/// Wraps an error in an `io::Error`.
 pub(super) fn io_error(error: Error) -> io::Error {
     let kind = match error.kind() {
         ErrorKind::Protocol => io::ErrorKind::InvalidData,
         ErrorKind::InvalidArgument => io::ErrorKind::InvalidInput,
-        // Not `Interrupted`, which the std tries again.
+        // Not `Interrupted`: `std` would retry.
         ErrorKind::Closed => io::ErrorKind::ConnectionAborted,
         _ => io::ErrorKind::Other,
     };

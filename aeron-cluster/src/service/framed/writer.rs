@@ -12,23 +12,23 @@ use crate::service::{Cluster, SnapshotPublication};
 pub(super) trait Sink {
     /// The longest part, in bytes.
     fn max_length(&self) -> usize;
-    /// Sends one part, waiting until it is taken.
+    /// Sends one part. Blocks until it is taken.
     fn send(&mut self, part: &[u8]) -> Result<()>;
 }
 
-/// The framing, over whatever takes the parts.
+/// The framing, over any sink of parts.
 pub(super) struct Framed<'a, S> {
     sink: S,
     chain: Chain,
     name: String,
     version: u32,
     total: Option<u64>,
-    /// Room for the beginning of a part, then data not yet sent. Never grows beyond the longest part.
+    /// Space for a prefix, then data not yet sent. Never grows beyond the longest part.
     part: Vec<u8>,
     max_length: usize,
     bytes: u64,
     report: Option<Report<'a>>,
-    /// What went wrong: after it nothing can be right.
+    /// The first error; all later calls return it.
     failure: Option<Error>,
 }
 
@@ -73,7 +73,7 @@ impl<'a, S: Sink> Framed<'a, S> {
         self.part.capacity()
     }
 
-    /// Does a step, unless an earlier one failed.
+    /// Runs a step, unless an earlier one failed.
     fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         match &self.failure {
             Some(failure) => Err(failure.clone()),
@@ -138,7 +138,7 @@ impl<'a, S: Sink> Framed<'a, S> {
     }
 }
 
-/// The publication of a snapshot, and how to wait for it.
+/// The sink of a [`SnapshotWriter`]: the publication of a snapshot.
 struct Recording<'a> {
     cluster: &'a Cluster,
     snapshot: &'a mut SnapshotPublication,
@@ -164,12 +164,12 @@ impl Sink for Recording<'_> {
 
 /// Writes the state of a service to a snapshot, framed and checked. See [the module](super).
 ///
-/// A [`Write`]: what is written comes out of [`SnapshotReader`](super::SnapshotReader) as it went in. It gathers packets by itself, so it needs no
-/// [`BufWriter`](std::io::BufWriter) around it, and allocates nothing after it was made. [`finish`](Self::finish) it:
-/// [`on_take_snapshot`](super::super::ClusteredService::on_take_snapshot) fails if it returns with one unfinished, so that no half of a state is ever
+/// A [`SnapshotReader`](super::SnapshotReader) reads back what is written. It fills whole packets by itself, so it needs no
+/// [`BufWriter`](std::io::BufWriter) around it, and allocates only when it is created. Call [`finish`](Self::finish) at the end: a snapshot whose
+/// [`on_take_snapshot`](super::super::ClusteredService::on_take_snapshot) leaves a writer unfinished fails, so that no partial state is ever
 /// loaded.
 ///
-/// Blocking: a write waits, through [`Cluster::idle`], while the archive is slower. An [`io::Error`] carries an [`Error`]; after one, all further
+/// Writes block, through [`Cluster::idle`], while the archive is slower. Every [`io::Error`] wraps an [`Error`]; after one, all further
 /// writes fail.
 #[must_use = "an unfinished writer fails the snapshot"]
 pub struct SnapshotWriter<'a> {
@@ -177,7 +177,7 @@ pub struct SnapshotWriter<'a> {
 }
 
 impl<'a> SnapshotWriter<'a> {
-    /// Begins a framed part of the snapshot: `name` says what it is, in 1 to 100 bytes, and `version` in which version.
+    /// Begins a framed stream. `name` (1 to 100 bytes) and `version` identify its format.
     ///
     /// # Errors
     ///
@@ -188,14 +188,14 @@ impl<'a> SnapshotWriter<'a> {
         Ok(SnapshotWriter { framed })
     }
 
-    /// Says how many bytes will be written, for the progress of reader and writer. Must be said before the first write, and be true:
-    /// [`finish`](Self::finish) checks it.
+    /// Sets how many bytes will be written in all, for progress reports of writer and reader. Call it before the first write;
+    /// [`finish`](Self::finish) checks the number.
     pub fn with_total(mut self, bytes: u64) -> Self {
         self.framed.set_total(bytes);
         self
     }
 
-    /// Calls `callback` whenever another `every` bytes were written, or a little more. Do no more in it than tell.
+    /// Calls `callback` each time that at least another `every` bytes were written. The snapshot waits while it runs.
     pub fn on_progress(mut self, every: u64, callback: impl FnMut(SnapshotProgress) + 'a) -> Self {
         self.framed.report_to(every, callback);
         self
@@ -206,12 +206,12 @@ impl<'a> SnapshotWriter<'a> {
         self.framed.progress()
     }
 
-    /// Writes what is left, and the end.
+    /// Writes the remaining data and the end. Blocks as writes do.
     ///
     /// # Errors
     ///
-    /// The container is ending ([`Closed`](ErrorKind::Closed)), the recording is gone, an earlier write failed, or there is not what
-    /// [`with_total`](Self::with_total) said.
+    /// The container is ending ([`Closed`](ErrorKind::Closed)), the recording is gone, an earlier write failed, or not as many bytes were written
+    /// as [`with_total`](Self::with_total) said.
     pub fn finish(mut self) -> Result<SnapshotProgress> {
         let sent = self.framed.sink.cluster.service_messages_sent();
         let progress = self.framed.finish(sent.and_then(|sent| i64::try_from(sent).ok()).unwrap_or(-1))?;
@@ -227,7 +227,7 @@ impl Write for SnapshotWriter<'_> {
         self.framed.write(data).map_err(io_error)
     }
 
-    /// Sends what was gathered as a short packet. Never needed: [`finish`](Self::finish) does it once.
+    /// Sends the buffered bytes as a short packet. Not needed: [`finish`](Self::finish) does it.
     fn flush(&mut self) -> io::Result<()> {
         self.framed.flush().map_err(io_error)
     }

@@ -1,4 +1,4 @@
-//! Claiming a mark file: only one container gets it, and only when its last owner is dead or has ended.
+//! Claims a mark file: only one container can, and only when the last owner is dead or has ended.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -12,16 +12,16 @@ use super::{NULL_VALUE, Options, field, saved_errors};
 use crate::aeron::distinct_errors::{self, ErrorObservation};
 use crate::{Error, ErrorKind, Result};
 
-/// How often a waiting container looks again.
+/// How often a waiting container retries.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Java's activity timestamp while it claims a file.
+/// The activity timestamp that Java writes while it claims a file.
 const JAVA_CLAIMS: i64 = i64::MAX;
-/// Ours. As far in the future as Java's, so that Java finds the file active; but found under a lock that is free, it proves
-/// that a container of ours died while it claimed the file, which in Java locks the service out for ever.
+/// The one that we write. It is in the far future too, so that Java finds the file active. But if the lock is free, it proves
+/// that a Rust container died while it claimed the file; with Java's value nobody could start any more.
 const WE_CLAIM: i64 = i64::MAX - 1;
 
-/// Whether an activity timestamp is that of a file which a container of ours has claimed and not made ready.
+/// Whether this is the activity timestamp of a file that a Rust container has claimed but not made ready.
 pub(super) fn is_claim(activity_timestamp: i64) -> bool {
     activity_timestamp == WE_CLAIM
 }
@@ -36,7 +36,7 @@ pub(super) struct Activated {
 pub(super) enum Refused {
     /// Its owner is alive; that may change.
     WhileActive(Error),
-    /// For a reason that time does not mend.
+    /// Waiting would not help.
     For(Error),
 }
 
@@ -55,7 +55,7 @@ pub(super) fn activate(options: &Options, clock: &impl Fn() -> i64) -> Result<Ac
     let length = file.metadata().map_err(|e| io_error("failed to examine the mark file", path, e))?.len();
     let (region, candidate_term_id) = if length == 0 {
         let region = create(&file, options).inspect_err(|_| {
-            // Nobody has seen more of it than its name; an empty file would only puzzle the operator.
+            // Nobody can have used it yet, and an incomplete file would only puzzle the operator.
             let _left_behind = std::fs::remove_file(path);
         })?;
         (region, NULL_VALUE)
@@ -78,7 +78,7 @@ fn lock(file: &File, path: &Path) -> Result<bool, Refused> {
             return Err(io_error("failed to lock the mark file", path, e).into());
         }
     }
-    // What is locked must be what the next one will find: the file may have been removed in between.
+    // The locked file must be the one at this path: it may have been removed in between.
     let same = match (file.metadata(), path.metadata()) {
         (Ok(ours), Ok(found)) => ours.dev() == found.dev() && ours.ino() == found.ino(),
         _ => false,
@@ -155,14 +155,14 @@ fn check_version(version: i32, path: &Path) -> Result<()> {
     Err(state(format!("mark file major version {found} does not match software: {ours}, file={path}")))
 }
 
-/// Whether an existing file has no living owner. `locked`: we hold its lock, so that no container of ours does.
+/// Whether an existing file has no living owner. `locked` says that we hold its lock, so no other Rust container does.
 fn is_free(existing: &Existing, locked: bool, now_ms: i64, liveness_timeout: Duration) -> bool {
     let timestamp = existing.activity_timestamp;
     let age_ms = now_ms.wrapping_sub(timestamp);
     if age_ms >= i64::try_from(liveness_timeout.as_millis()).unwrap_or(i64::MAX) {
         return true;
     }
-    // While Java claims a file that a container of ours wrote last, it still looks like ours.
+    // A file that a Rust container wrote last still has our mark while Java claims it.
     locked && (timestamp == WE_CLAIM || existing.is_ours && timestamp != JAVA_CLAIMS)
 }
 
@@ -184,7 +184,7 @@ fn existing_errors(region: &Region, base: usize, file_length: u64) -> Vec<ErrorO
     distinct_errors::read(region.bytes(), header as usize, errors as usize)
 }
 
-/// Writes a fresh header; the version of a new file stays 0, by which readers know that it is not ready.
+/// Writes a fresh header. The version of a new file stays 0, which tells readers that it is not ready.
 fn write_header(region: &Region, options: &Options, candidate_term_id: i64, now_ms: i64, locked: bool) {
     let version = if is_current(region) { region.i32_at(field(layout::VERSION)).load(Ordering::Acquire) } else { 0 };
     region.i64_at(field(layout::ACTIVITY_TIMESTAMP)).store(WE_CLAIM, Ordering::SeqCst);
@@ -212,7 +212,7 @@ fn write_header(region: &Region, options: &Options, candidate_term_id: i64, now_
     }
 }
 
-/// Whether the file has a message header; one without is written anew.
+/// Whether the file has a message header, as files of older versions do not.
 fn is_current(region: &Region) -> bool {
     let header = region.bytes().read(0, layout::HEADER_LENGTH);
     header.and_then(|bytes| Existing::parse(&bytes)).is_some_and(|existing| existing.base != 0)

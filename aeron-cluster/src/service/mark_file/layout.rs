@@ -39,8 +39,8 @@ pub(crate) const CLUSTER_ID: usize = 72;
 /// The end of the fixed fields, where the strings begin.
 pub(crate) const STRINGS: usize = MESSAGE_HEADER_LENGTH + BLOCK_LENGTH;
 
-/// Our own mark at the end of the header, where neither Java nor its codecs look: a magic number, and copies of the pid and
-/// start timestamp of the container that wrote it. A Java container that takes the file over changes the originals.
+/// Our own mark at the end of the header, which Java does not read: a magic number, and copies of pid and
+/// start timestamp. A Java container that takes the file over changes the originals, so the copies no longer match.
 pub(crate) const OWNER_MARK: usize = HEADER_LENGTH - 32;
 pub(crate) const OWNER_PID: usize = OWNER_MARK + 8;
 pub(crate) const OWNER_START: usize = OWNER_MARK + 16;
@@ -69,12 +69,12 @@ pub(crate) fn major(version: i32) -> i32 {
 /// What decides whether an existing file may be taken over.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Existing {
-    /// Where the fields begin: behind a message header, or at 0 in a file from before there was one.
+    /// Where the fields begin: after the message header, or at 0 in an old file without one.
     pub(crate) base: usize,
     pub(crate) version: i32,
     pub(crate) activity_timestamp: i64,
     pub(crate) pid: i64,
-    /// Our own container wrote it last.
+    /// Whether a Rust container wrote it last.
     pub(crate) is_ours: bool,
 }
 

@@ -21,8 +21,8 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    /// Maps the first `mapped` bytes of `file`, after giving the first `allocated` of them their place on the disk: writing
-    /// to a hole of a full disk through a map is a SIGBUS, which no program survives. What is mapped beyond is for reading.
+    /// Maps the first `mapped` bytes of `file`, after allocating disk space for the first `allocated` of them: on a full disk,
+    /// writing to a hole through a map is a SIGBUS, which kills the process. Bytes beyond `allocated` may only be read.
     pub(crate) fn allocate_and_map(file: &File, allocated: usize, mapped: usize) -> Result<Region> {
         allocate(file, allocated as u64)?;
         let map = MmapOptions::new().len(mapped).map_raw(file)?;
@@ -86,7 +86,7 @@ impl Region {
     }
 }
 
-/// Gives the first `length` bytes of `file` their place on the disk and leaves what they hold.
+/// Allocates disk space for the first `length` bytes of `file`, without changing their contents.
 #[cfg(not(target_vendor = "apple"))]
 fn allocate(file: &File, length: u64) -> Result<()> {
     use std::os::fd::AsRawFd;
@@ -101,8 +101,8 @@ fn allocate(file: &File, length: u64) -> Result<()> {
     }
 }
 
-/// Gives what is missing of the first `length` bytes of `file` its place on the disk, by writing it: Apple's systems have
-/// no `posix_fallocate`, and no holes on HFS+; on APFS a hole that Java left stays one.
+/// Allocates disk space by writing zeros from the end of `file` up to `length`, since Apple's systems have no `posix_fallocate`. HFS+ has no holes;
+/// on APFS a hole that Java left stays one.
 #[cfg(target_vendor = "apple")]
 fn allocate(file: &File, length: u64) -> Result<()> {
     use std::os::unix::fs::FileExt;

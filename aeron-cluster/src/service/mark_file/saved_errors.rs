@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::service::error_log::ErrorObservation;
 
-/// Writes `errors` to `CONTAINER-<date>-error.log` beside the mark file, and says so in an event. What cannot be written
-/// goes into the event: a full disk is no reason not to start. Mirrors `CommonContext.saveExistingErrors`, but dates are in
-/// UTC, whatever the machine's zone.
+/// Writes `errors` to `CONTAINER-<date>-error.log` next to the mark file, and emits an event. If that fails, the errors
+/// go into the event: a full disk must not prevent the start. Mirrors `CommonContext.saveExistingErrors`, but with dates in
+/// UTC instead of the local time zone.
 pub(crate) fn save(mark_file: &Path, errors: &[ErrorObservation], now_ms: i64) -> Option<PathBuf> {
     if errors.is_empty() {
         return None;
