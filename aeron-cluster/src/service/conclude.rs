@@ -14,9 +14,6 @@ use super::trackers::DurationTracker;
 use crate::aeron::{self, Aeron, ConductorIdleStrategy, IdleStrategy};
 use crate::error::{Error, Result};
 
-/// How long the owner of a mark file counts as alive after its last heartbeat.
-const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How the conductor of the container's own client idles. With C's default, a sleep of 16 ms, the start and the first answer to each client
 /// take long, since they wait for it several times. In Java the thread that adds something runs the conductor meanwhile. After work the
 /// conductor soon has more, an answer of the driver; without work it leaves the cores to others.
@@ -94,7 +91,6 @@ impl Context {
         let (cluster_dir, dir, service_id) = (&settings.cluster_dir, settings.mark_file_dir(), settings.service_id);
         let options = mark_file::Options::new(dir.join(mark_file::mark_file_name(service_id)))
             .error_buffer_length(settings.error_buffer_length)
-            .liveness_timeout(LIVENESS_TIMEOUT)
             .wait(settings.mark_file_wait);
         let mark_file = ClusterMarkFile::open(&options, epoch_ms)?;
         mark_file::ensure_link(cluster_dir, dir, &mark_file::link_file_name(service_id))?;

@@ -188,7 +188,7 @@ impl<S: ClusteredService> Core<S> {
         let state = &self.cluster.state;
         let ours = state.settings.app_version;
         if !self.is_version_compatible(event.app_version) {
-            let message = format!("incompatible version: {ours} log={}", text(event.app_version));
+            let message = format!("incompatible version: {ours} log={}", version_text(event.app_version));
             return Err(Stop::Failed(Error::new(ErrorKind::Protocol, message)).into());
         }
         state.leadership_term_id.set(event.leadership_term_id);
@@ -357,6 +357,6 @@ impl<S: ClusteredService> Core<S> {
 }
 
 /// A version as Java's error messages show it.
-pub(super) fn text(version: Option<SemanticVersion>) -> String {
+pub(super) fn version_text(version: Option<SemanticVersion>) -> String {
     version.unwrap_or(SemanticVersion::new(0, 0, 0)).to_string()
 }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use self::region::Region;
 use super::error_log::ErrorLog;
+use crate::aeron::NULL_VALUE;
 use crate::{Error, ErrorKind, Result};
 
 /// The minimum length of the error log, which is also the default: 1 MiB.
@@ -29,7 +30,6 @@ pub const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
 const FILE_NAME_PREFIX: &str = "cluster-mark-service-";
 const FILE_EXTENSION: &str = ".dat";
 const LINK_EXTENSION: &str = ".lnk";
-const NULL_VALUE: i64 = -1;
 const PAGE_MIN_SIZE: usize = 4 * 1024;
 const PAGE_MAX_SIZE: usize = 1024 * 1024 * 1024;
 
@@ -131,7 +131,9 @@ impl Options {
         let invalid = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
         let (length, page) = (self.error_buffer_length, self.file_page_size);
         if !(ERROR_BUFFER_MIN_LENGTH..=ERROR_BUFFER_MAX_LENGTH).contains(&length) {
-            return invalid(format!("Invalid errorBufferLength: {length}"));
+            return invalid(format!(
+                "Invalid errorBufferLength: {length}, must be {ERROR_BUFFER_MIN_LENGTH} to {ERROR_BUFFER_MAX_LENGTH}"
+            ));
         }
         if page < PAGE_MIN_SIZE {
             return invalid(format!("Page size less than min size of {PAGE_MIN_SIZE}: page size={page}"));

@@ -5,7 +5,7 @@ use crate::archive::{Archive, ReplayParams, SourceLocation};
 use crate::codec::{ClientSession as SessionEntry, ClusterTimeUnit, SnapshotMark, SnapshotMarker};
 use crate::error::{Error, ErrorKind, Result};
 
-use super::core::{Core, text};
+use super::core::{Core, version_text};
 use super::lifecycle::Lifecycle;
 use super::snapshot::{SnapshotImage, SnapshotPublication};
 use super::snapshot_loader::SnapshotLoader;
@@ -73,7 +73,7 @@ impl<S: ClusteredService> Core<S> {
         let theirs = loader.app_version();
         if !self.is_version_compatible(theirs) {
             let ours = self.cluster.state.settings.app_version;
-            let message = format!("incompatible app version: {ours} snapshot={}", text(theirs));
+            let message = format!("incompatible app version: {ours} snapshot={}", version_text(theirs));
             return Err(Error::new(ErrorKind::Protocol, message).into());
         }
         self.cluster.state.time_unit.set(loader.time_unit());

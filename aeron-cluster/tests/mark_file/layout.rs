@@ -144,8 +144,14 @@ fn strings_that_do_not_fit_are_refused() {
 fn options_are_checked() {
     let dir = Dir::new();
     let cases = [
-        (dir.options().error_buffer_length(1024 * 1024 - 1), "Invalid errorBufferLength: 1048575"),
-        (dir.options().error_buffer_length(i32::MAX as usize - 8191), "Invalid errorBufferLength: 2147475456"),
+        (
+            dir.options().error_buffer_length(1024 * 1024 - 1),
+            "Invalid errorBufferLength: 1048575, must be 1048576 to 2147475455",
+        ),
+        (
+            dir.options().error_buffer_length(i32::MAX as usize - 8191),
+            "Invalid errorBufferLength: 2147475456, must be 1048576 to 2147475455",
+        ),
         (dir.options().file_page_size(2048), "Page size less than min size of 4096: page size=2048"),
         (dir.options().file_page_size(2 << 30), "Page size more than max size of 1073741824: page size=2147483648"),
         (dir.options().file_page_size(12288), "Page size not a power of 2: page size=12288"),

@@ -108,13 +108,9 @@ impl<'a, S: Source> Framed<'a, S> {
     /// Returns how many messages the service had sent to the log when the snapshot was taken, or −1.
     pub(super) fn finish(&mut self) -> Result<i64> {
         let unread = self.fill()?.len();
-        let SnapshotProgress { bytes, total } = self.progress();
         match self.end {
             Some(service_messages) if unread == 0 => Ok(service_messages),
-            _ => {
-                let of = total.map_or_else(|| "more".to_owned(), |total| total.to_string());
-                Err(refused(format!("the snapshot was not read to its end: {bytes} bytes of {of}")))
-            }
+            _ => Err(refused(format!("the snapshot was not read to its end: finished after {}", self.progress()))),
         }
     }
 }

@@ -205,7 +205,7 @@ fn a_reader_that_is_not_at_the_end_is_told_so() {
     let mut half = [0; 4];
     reader.read_exact(&mut half).unwrap();
     let error = reader.0.finish().unwrap_err();
-    assert_eq!(error.message(), "the snapshot was not read to its end: 4 bytes of more");
+    assert_eq!(error.message(), "the snapshot was not read to its end: finished after 4 bytes");
 }
 
 #[test]
