@@ -1,4 +1,4 @@
-//! Settings from the environment, under Java's names in the C driver's style.
+//! Reads settings from environment variables, which are named after Java's properties.
 
 use std::ffi::OsString;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Takes a value over into a context, or says what it must be.
+/// Sets a value in a context, or returns what is allowed.
 pub(crate) type Set<C> = fn(C, &str) -> Result<C, &'static str>;
 
-/// Changes `context` by what `lookup` knows of `variables`. An empty variable counts as one that is not there.
+/// Applies the `variables` that `lookup` finds to `context`. An empty variable counts as unset.
 pub(crate) fn read<C>(
     mut context: C,
     variables: &[(&'static str, Set<C>)],
@@ -38,7 +38,7 @@ pub(crate) fn flag(value: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// A number with a unit behind it: the unit with the number of its own that multiplies.
+/// A number followed by one of `units`, multiplied by that unit's factor.
 fn with_unit(value: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let suffix = value[digits.len()..].to_ascii_lowercase();
@@ -53,14 +53,14 @@ pub(crate) fn length(value: &str) -> Result<usize, &'static str> {
         .ok_or("a length such as 4096, 64k, 1m or 1g")
 }
 
-/// A duration, in nanoseconds where it has no unit.
+/// A duration, in nanoseconds if it has no unit.
 pub(crate) fn duration(value: &str) -> Result<Duration, &'static str> {
     with_unit(value, &[("", 1), ("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)])
         .map(Duration::from_nanos)
         .ok_or("a duration such as 500ns, 10us, 100ms or 1s")
 }
 
-/// An environment of these variables alone, for tests.
+/// An environment of only these variables, for tests.
 #[cfg(test)]
 pub(crate) fn of(variables: &[(&str, &str)]) -> impl Fn(&'static str) -> Option<OsString> {
     |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into())

@@ -1,8 +1,8 @@
 //! Aeron Cluster services and clients in Rust, over the official Aeron C client.
 //!
-//! Write a [`ClusteredService`](service::ClusteredService) and give it to a
-//! [`ClusteredServiceContainer`](service::ClusteredServiceContainer): it is a replicated state machine beside the official
-//! consensus module. Talk to a cluster with [`AeronCluster`](client::AeronCluster).
+//! Implement [`ClusteredService`](service::ClusteredService) and launch it in a
+//! [`ClusteredServiceContainer`](service::ClusteredServiceContainer), which runs it as a replicated state machine next to the official
+//! (Java) consensus module. Talk to a cluster with [`AeronCluster`](client::AeronCluster).
 //!
 //! | module | what it is |
 //! |---|---|
@@ -10,13 +10,14 @@
 //! | [`client`] | the cluster client |
 //! | [`aeron`] | the safe Aeron client under both |
 //! | [`archive`] | the archive client, for snapshots and for recordings of your own |
-//! | [`security`] | what clients prove themselves with |
+//! | [`security`] | the credentials that clients present |
 //! | [`codec`] | the messages of the cluster protocol |
 //! | `driver` | the C media driver in this process (feature `driver`) |
 //! | `testing` | clusters of the official servers, for tests of services (feature `testing`) |
 //!
-//! Errors are one type, [`Error`], with a kind to act on; sends on the message path answer with the small
-//! [`OfferError`](aeron::OfferError) instead. What happens on the control plane is told as [`tracing`] events.
+//! There is one error type, [`Error`], with a kind to act on; only sends on the message path return the small
+//! [`OfferError`](aeron::OfferError) instead. Everything off the message path (connecting, changes of leader, snapshots) is reported as
+//! [`tracing`] events.
 #![deny(unsafe_code)]
 
 pub mod aeron;

@@ -1,6 +1,6 @@
-//! What a client proves itself with: to a cluster, and to an archive. Mirrors `io.aeron.security`.
+//! Credentials, which authenticate a client to a cluster or an archive. Mirrors `io.aeron.security`.
 
-/// Gives the credentials that the authenticator of a cluster or an archive asks for. Mirrors `io.aeron.security.CredentialsSupplier`.
+/// Supplies the credentials for the authenticator of a cluster or an archive. Mirrors `io.aeron.security.CredentialsSupplier`.
 ///
 /// It is called on the thread that connects.
 pub trait CredentialsSupplier {
@@ -11,7 +11,7 @@ pub trait CredentialsSupplier {
     fn on_challenge(&mut self, encoded_challenge: &[u8]) -> Vec<u8>;
 }
 
-/// Gives empty credentials. Mirrors `io.aeron.security.NullCredentialsSupplier`.
+/// Supplies empty credentials. Mirrors `io.aeron.security.NullCredentialsSupplier`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NullCredentialsSupplier;
 

@@ -1,4 +1,4 @@
-//! Opening a client's first session without waiting.
+//! Opening a client's first session without blocking.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A session being opened. Mirrors `AeronCluster.AsyncConnect`.
 ///
-/// [Poll](Self::poll) it until it gives the client or an error. Dropped before that, or [closed](Self::close), it closes what it
-/// had opened; a session that the cluster opened meanwhile stays open there until the cluster's session timeout.
+/// [Poll](Self::poll) it until it returns the client or an error. Dropping or [closing](Self::close) it before that closes what it
+/// has opened. If the cluster has opened the session by then, it may stay open there until the cluster's session timeout.
 #[must_use = "dropping it gives the connection up"]
 pub struct AsyncConnect {
     under_way: Option<(Settings, Connecting)>,
@@ -25,12 +25,12 @@ impl AsyncConnect {
         Self { state: connecting.state(), under_way: Some((settings, connecting)) }
     }
 
-    /// How far it has come.
+    /// How far connecting has come.
     pub fn state(&self) -> ConnectState {
         self.state
     }
 
-    /// The number of [`state`](Self::state).
+    /// The number of [`state`](Self::state) in Java: −1 to 5.
     pub fn step(&self) -> i32 {
         self.state.step()
     }
@@ -56,7 +56,7 @@ impl AsyncConnect {
         }
     }
 
-    /// Gives the connection up. The same as dropping it.
+    /// Abandons the attempt. The same as dropping it.
     pub fn close(self) {}
 
     pub(super) fn wait(mut self) -> Result<AeronCluster> {

@@ -1,4 +1,4 @@
-//! The client for those who send and poll by themselves.
+//! What a client offers to callers who send and poll themselves.
 
 use super::cluster::AeronCluster;
 use super::ingress::IngressPublication;
@@ -8,9 +8,9 @@ use crate::codec::NewLeaderEvent;
 use crate::error::{Error, ErrorKind, Result};
 
 impl AeronCluster {
-    /// The publication to the leader, for those who send by themselves, with an
-    /// [`IngressSessionDecorator`](super::IngressSessionDecorator) for instance; `None` while there is no leader. What an offer gives
-    /// is to be passed to [`track_ingress_publication_result`](Self::track_ingress_publication_result).
+    /// The publication to the leader, for callers who send themselves, for instance with an
+    /// [`IngressSessionDecorator`](super::IngressSessionDecorator); `None` while there is no leader. Pass the result of every offer
+    /// to [`track_ingress_publication_result`](Self::track_ingress_publication_result).
     pub fn ingress_publication(&mut self) -> Option<&mut IngressPublication> {
         match &mut self.session.ingress {
             Ingress::Ready(publication) => Some(publication),
@@ -18,24 +18,24 @@ impl AeronCluster {
         }
     }
 
-    /// The subscription to the egress, for those who poll by themselves, with an [`EgressAdapter`](super::EgressAdapter) for
-    /// instance; `None` when the client is closed, and while it reconnects. Pass new leaders to
-    /// [`on_new_leader`](Self::on_new_leader) and call [`poll_state_changes`](Self::poll_state_changes) often.
+    /// The subscription to the egress, for callers who poll it themselves, for instance with an [`EgressAdapter`](super::EgressAdapter);
+    /// `None` when the client is closed, and while it reconnects. Pass events of new leaders to
+    /// [`on_new_leader`](Self::on_new_leader), and call [`poll_state_changes`](Self::poll_state_changes) often.
     ///
-    /// That the leader's egress is gone, or that the cluster closed the session, only the client's own polls notice.
+    /// Only the client's own polls notice that the leader's egress is gone or that the cluster closed the session.
     pub fn egress_subscription(&mut self) -> Option<&mut Subscription> {
         self.egress.as_mut()
     }
 
-    /// Takes notice of what a send on [`ingress_publication`](Self::ingress_publication) gave. Mirrors
+    /// Tells the client the result of a send on [`ingress_publication`](Self::ingress_publication), from which it notices a lost leader. Mirrors
     /// `AeronCluster.trackIngressPublicationResult`.
     pub fn track_ingress_publication_result(&mut self, outcome: &Result<i64, OfferError>) {
         self.session.track(outcome);
     }
 
-    /// Takes notice of a new leader that the caller heard of by polling the [egress](Self::egress_subscription) himself. The
-    /// publication to it is added by [`poll_state_changes`](Self::poll_state_changes). The event of an older leader, or one that comes when
-    /// the session is over, changes nothing. Mirrors `AeronCluster.onNewLeader`.
+    /// Tells the client of a new leader that the caller got from polling the [egress](Self::egress_subscription).
+    /// [`poll_state_changes`](Self::poll_state_changes) then adds the publication to it. The event of an older leader, or one that comes after
+    /// the session has ended, changes nothing. Mirrors `AeronCluster.onNewLeader`.
     ///
     /// # Errors
     ///

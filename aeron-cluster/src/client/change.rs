@@ -7,16 +7,16 @@ use super::state::State;
 use crate::aeron::OfferError;
 use crate::error::Error;
 
-/// What the detail of a session event says when the service closed the session. Java's `CloseReason.SERVICE_ACTION`.
+/// The detail of a session event if the service closed the session. Java's `CloseReason.SERVICE_ACTION`.
 const SERVICE_ACTION: &str = "SERVICE_ACTION";
 
 /// A change of a client's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StateChange {
-    /// The state before it.
+    /// The state before the change.
     pub previous: State,
-    /// The state after it.
+    /// The state after the change.
     pub current: State,
     /// Why it happened.
     pub reason: Reason,
@@ -32,9 +32,9 @@ impl fmt::Display for StateChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// A send found no leader at the other end of the ingress.
+    /// A send found the ingress not connected, or closed.
     IngressLost(OfferError),
-    /// The leader's egress is gone.
+    /// The image of the leader's egress is gone.
     EgressLost,
     /// The cluster named a new leader.
     NewLeader {
@@ -43,33 +43,33 @@ pub enum Reason {
         /// Its leadership term.
         leadership_term_id: i64,
     },
-    /// The new leader took a message.
+    /// The new leader's publication accepted a message.
     LeaderReached,
     /// The cluster named no new leader in time.
     NoNewLeader(
-        /// How long it was awaited.
+        /// How long the client waited for it.
         Duration,
     ),
-    /// The new leader took no message in time.
+    /// No message could be sent to the new leader in time.
     LeaderNotReached(
-        /// How long that was tried.
+        /// How long the client tried.
         Duration,
     ),
     /// The ingress publication is used up: it reached the largest position that its term length allows.
     MaxPositionExceeded,
     /// The cluster closed the session.
     ClosedByCluster(
-        /// What it said: `TIMEOUT`, `SERVICE_ACTION` or `CLIENT_ACTION`.
+        /// The cluster's reason: `TIMEOUT`, `SERVICE_ACTION` or `CLIENT_ACTION`.
         String,
     ),
     /// The Aeron client is closed, as it is when the media driver died.
     AeronClosed(
-        /// What it said about it.
+        /// The error that closed it, if there was one.
         Option<Error>,
     ),
     /// The client was closed by its owner.
     ClosedByOwner,
-    /// A new session was opened in place of a lost one. The service knows nothing of the old one's client.
+    /// A new session replaces a lost one. To the service it is another client.
     NewSession {
         /// The new session.
         cluster_session_id: i64,
@@ -78,15 +78,15 @@ pub enum Reason {
     },
     /// No new session could be opened within the limits of [`Reconnect`](super::Reconnect).
     GaveUp {
-        /// How often it was tried.
+        /// The number of attempts.
         attempts: u32,
-        /// What was wrong the last time.
+        /// Why the last attempt failed.
         error: Error,
     },
 }
 
 impl Reason {
-    /// Whether a client that reconnects does so after this: not when it was closed on purpose.
+    /// Whether a client with a [`Reconnect`](super::Reconnect) policy opens a new session after this: not if the session was closed on purpose.
     pub(super) fn is_loss(&self) -> bool {
         match self {
             Self::ClosedByOwner | Self::GaveUp { .. } => false,

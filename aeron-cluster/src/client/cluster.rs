@@ -16,17 +16,17 @@ use crate::aeron::{Action, Aeron, BufferClaim, FragmentAssembler, IdleStrategy a
 use crate::codec::{AdminRequest, AdminRequestType, SessionCloseRequest};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How many pieces a vectored message may have before their list is put on the heap.
+/// How many pieces a vectored message may have without an allocation.
 const PIECES_ON_STACK: usize = 16;
 
 /// A session with a cluster. Mirrors `io.aeron.cluster.client.AeronCluster`.
 ///
-/// It belongs to one thread at a time. Poll its egress often, also when nothing is expected: that is how a lost leader is
-/// noticed and a new one connected to. A leader change takes no session away: until the new leader is connected, sends are
-/// refused with [`OfferError::NotConnected`] or [`OfferError::AdminAction`]. What may be lost or doubled then is said in the
-/// [module's documentation](super#what-becomes-of-messages).
+/// It is used by one thread at a time. Poll its egress often, even when you expect no message: polls notice that the leader is
+/// lost, and connect to a new one. The session survives a change of leader; until the new leader is connected, sends are
+/// refused with [`OfferError::NotConnected`] or [`OfferError::AdminAction`]. The
+/// [module's documentation](super#what-becomes-of-messages) says what becomes of messages sent around that time.
 ///
-/// When the session is over, the client is [closed](Self::is_closed) and every call says why, unless it was told to
+/// When the session has ended, the client is [closed](Self::is_closed) and [`close_reason`](Self::close_reason) says why, unless it may
 /// [reconnect](Context::reconnect). Dropping the client closes the session.
 pub struct AeronCluster {
     pub(super) session: Session,
@@ -42,19 +42,19 @@ impl AeronCluster {
     ///
     /// # Blocking
     ///
-    /// Up to [`Context::message_timeout`], and for a client without an Aeron client up to its driver timeout before that.
+    /// Up to [`Context::message_timeout`]; before that, if no Aeron client was given, up to the driver timeout.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a setting that cannot be used, [`Timeout`](ErrorKind::Timeout) when
-    /// the cluster does not answer, [`Authentication`](ErrorKind::Authentication) when it rejects the credentials,
-    /// [`Cluster`](ErrorKind::Cluster) when it refuses the session, and what the Aeron client may say.
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for an invalid setting, [`Timeout`](ErrorKind::Timeout) if
+    /// the cluster does not answer, [`Authentication`](ErrorKind::Authentication) if it rejects the credentials,
+    /// [`Cluster`](ErrorKind::Cluster) if it refuses the session, and errors of the Aeron client.
     pub fn connect(context: Context) -> Result<Self> {
         Self::async_connect(context)?.wait()
     }
 
-    /// As [`connect`](Self::connect), in steps: poll the result. Waits only for the media driver, and only if no Aeron client
-    /// was given.
+    /// As [`connect`](Self::connect), but returns at once with an [`AsyncConnect`] to poll. Blocks only for the media driver, and only if no
+    /// Aeron client was given.
     pub fn async_connect(context: Context) -> Result<AsyncConnect> {
         context.conclude().map(AsyncConnect::new)
     }
@@ -70,37 +70,37 @@ impl AeronCluster {
         &self.session.settings.aeron
     }
 
-    /// The session; while the client [reconnects](State::Reconnecting) the lost one.
+    /// The id of the session; while the client [reconnects](State::Reconnecting), that of the lost one.
     pub fn cluster_session_id(&self) -> i64 {
         self.session.cluster_session_id
     }
 
-    /// The leadership term that the client knows of.
+    /// The current leadership term, as far as the client knows.
     pub fn leadership_term_id(&self) -> i64 {
         self.session.leadership_term_id
     }
 
-    /// The leader that the client knows of.
+    /// The member id of the current leader, as far as the client knows.
     pub fn leader_member_id(&self) -> i32 {
         self.session.leader_member_id
     }
 
-    /// Where the client stands with the cluster.
+    /// The state of the session.
     pub fn state(&self) -> State {
         self.session.machine.state()
     }
 
-    /// Whether the session is over and the client of no more use.
+    /// Whether the session has ended and the client cannot be used any more.
     pub fn is_closed(&self) -> bool {
         self.state() == State::Closed
     }
 
-    /// Why the session is over; `None` while it is not.
+    /// Why the session has ended; `None` if it has not.
     pub fn close_reason(&self) -> Option<&Reason> {
         self.session.machine.end()
     }
 
-    /// The longest message that the leader takes in one piece, in bytes, and that [`try_claim`](Self::try_claim) can claim;
+    /// The longest message, in bytes, that fits into one packet to the leader, and that [`try_claim`](Self::try_claim) can claim;
     /// `None` while no leader is connected.
     pub fn max_payload_length(&self) -> Option<usize> {
         match &self.session.ingress {
@@ -109,7 +109,7 @@ impl AeronCluster {
         }
     }
 
-    /// The longest message that the leader takes, in bytes; `None` while no leader is connected.
+    /// The longest message that [`offer`](Self::offer) accepts, in bytes; `None` while no leader is connected.
     pub fn max_message_length(&self) -> Option<usize> {
         match &self.session.ingress {
             Ingress::Ready(publication) => Some(publication.max_message_length() - SESSION_HEADER_LENGTH),
@@ -121,14 +121,18 @@ impl AeronCluster {
     ///
     /// Does not block and does not allocate. `Ok` means that the message is on its way, not that it has arrived. Mirrors
     /// `AeronCluster.offer`.
+    ///
+    /// # Errors
+    ///
+    /// [`OfferError::AdminAction`] and [`OfferError::NotConnected`] while a new leader is awaited or connected to, [`OfferError::Closed`]
+    /// once the client is closed; otherwise the answer of the publication. Keep polling the egress while you retry.
     #[inline]
     pub fn offer(&mut self, message: &[u8]) -> Result<i64, OfferError> {
         self.session
             .send(|publication, header| publication.offer_vectored(&[IoSlice::new(header), IoSlice::new(message)]))
     }
 
-    /// Sends one message that lies in several pieces. Otherwise as [`offer`](Self::offer), except that more than 16 pieces
-    /// cost an allocation.
+    /// As [`offer`](Self::offer), for a message made up of several pieces. Allocates for more than 16 pieces.
     pub fn offer_vectored(&mut self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
         self.session.send(|publication, header| {
             if pieces.len() > PIECES_ON_STACK {
@@ -142,16 +146,17 @@ impl AeronCluster {
         })
     }
 
-    /// Claims space for a message of `length` bytes, to be written in place; the session header is written already and does
-    /// not show. At most [`max_payload_length`](Self::max_payload_length). Mirrors `AeronCluster.tryClaim`.
+    /// Claims space for a message of `length` bytes, at most [`max_payload_length`](Self::max_payload_length), to be written in place and
+    /// committed. The session header is already written and not part of the claim. Errors are as for [`offer`](Self::offer). Mirrors
+    /// `AeronCluster.tryClaim`.
     #[inline]
     pub fn try_claim(&mut self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
-        // The publication stays borrowed by the claim, so what a refusal makes useless is let go before the next send.
+        // A publication that a refusal makes useless is dropped before the next send: here the claim still borrows it.
         self.session.drop_useless_ingress();
         let missing = self.session.without_ingress();
         let Session { ingress, machine, header, settings, .. } = &mut self.session;
         let claim = match ingress {
-            // What cannot be added is too long with or without the header.
+            // If the sum overflows, the length is too long with or without the header.
             Ingress::Ready(publication) => publication.try_claim(length.saturating_add(SESSION_HEADER_LENGTH)),
             Ingress::Adding(_) => return Err(OfferError::AdminAction),
             Ingress::None => return Err(missing),
@@ -160,18 +165,18 @@ impl AeronCluster {
         claim.map(|claim| claim.with_hidden_start(header))
     }
 
-    /// Tells the cluster that the client is alive; needed when nothing else is sent for longer than the cluster's session
+    /// Tells the cluster that the client is alive. Needed if nothing else is sent within the cluster's session
     /// timeout (10 s by default).
     ///
-    /// Tries three times, with the idle strategy between. Mirrors `AeronCluster.sendKeepAlive`.
+    /// Makes up to three attempts, idling in between. Mirrors `AeronCluster.sendKeepAlive`.
     pub fn send_keep_alive(&mut self) -> Result<(), OfferError> {
         self.attempt(Session::offer_keep_alive)
     }
 
-    /// Asks the cluster to take a snapshot, which its authorisation must allow. The answer comes to
+    /// Asks the cluster to take a snapshot, which its authorisation service must allow. The answer comes to
     /// [`EgressListener::on_admin_response`] with the same correlation id.
     ///
-    /// Tries three times, with the idle strategy between. Mirrors `AeronCluster.sendAdminRequestToTakeASnapshot`.
+    /// Makes up to three attempts, idling in between. Mirrors `AeronCluster.sendAdminRequestToTakeASnapshot`.
     pub fn send_admin_request_to_take_a_snapshot(&mut self, correlation_id: i64) -> Result<(), OfferError> {
         let request = AdminRequest {
             leadership_term_id: self.session.leadership_term_id,
@@ -199,20 +204,20 @@ impl AeronCluster {
         send(&mut self.session).map(|_| ())
     }
 
-    /// Delivers what has arrived to `listener`, at most 10 fragments, and gets on with a change of leader, the end of the
-    /// session, a keep-alive that is due or a new session. Returns how much it did, for an idle strategy.
+    /// Delivers what has arrived, at most 10 fragments, to `listener`, and does a step of whatever is in progress: a change of leader, the end
+    /// of the session, a keep-alive, or opening a new session. Returns the amount of work done, for an idle strategy.
     ///
-    /// Does not block. Mirrors `AeronCluster.pollEgress`.
+    /// Does not block, except to make a new Aeron client when it [reconnects](Context::reconnect). Mirrors `AeronCluster.pollEgress`.
     ///
     /// # Errors
     ///
-    /// [`Closed`](ErrorKind::Closed) once the client is closed, with the reason; [`Protocol`](ErrorKind::Protocol) for a
-    /// message that cannot be read; what the media driver says against the channel to a new leader. Only the first is final.
+    /// [`Closed`](ErrorKind::Closed), with the reason, once the client is closed; [`Protocol`](ErrorKind::Protocol) for a
+    /// message that cannot be decoded; the media driver's error if it refuses the channel to a new leader. Only the first is final.
     pub fn poll_egress<L: EgressListener + ?Sized>(&mut self, listener: &mut L) -> Result<usize> {
         self.controlled_poll_egress(&mut Plain(listener))
     }
 
-    /// As [`poll_egress`](Self::poll_egress), with a listener that says after each message how to go on. Mirrors
+    /// As [`poll_egress`](Self::poll_egress), with a listener that returns an [`Action`] after each message. Mirrors
     /// `AeronCluster.controlledPollEgress`.
     pub fn controlled_poll_egress<L: ControlledEgressListener>(&mut self, listener: &mut L) -> Result<usize> {
         if self.is_closed() {
@@ -252,19 +257,19 @@ impl AeronCluster {
     }
 
     fn report_changes<L: ControlledEgressListener>(&mut self, listener: &mut L) {
-        // One by one: a listener that panics at one has the others to come.
+        // Each is removed before it is reported, so that after a panic the next poll reports the remaining ones.
         while let Some(change) = self.session.machine.next_change() {
             listener.on_state_change(&change);
         }
     }
 
-    /// Gets on with what is under way: the way to a new leader, the end of the session, a keep-alive, a new session. Returns how
-    /// much it did. The polls call it; it is for those who poll the [egress](Self::egress_subscription) by themselves. Does not
-    /// block. Mirrors `AeronCluster.pollStateChanges`.
+    /// Does a step of whatever is in progress: connecting to a new leader, ending the session, a keep-alive, opening a new session. Returns the
+    /// amount of work done. The client's polls call it; call it if you poll the [egress](Self::egress_subscription) yourself. Blocks only as
+    /// [`poll_egress`](Self::poll_egress) does. Mirrors `AeronCluster.pollStateChanges`.
     ///
     /// # Errors
     ///
-    /// What the media driver says against the channel to a new leader.
+    /// The media driver's error if it refuses the channel to a new leader.
     pub fn poll_state_changes(&mut self) -> Result<usize> {
         let mut work_count = self.session.settings.aeron.drive();
         let outcome = self.session.advance();
@@ -310,23 +315,23 @@ impl AeronCluster {
         }
     }
 
-    /// Closes the session and the client. Does nothing if it is closed already.
+    /// Closes the session and the client. Does nothing if it is already closed.
     ///
-    /// Tries three times to tell the cluster, with the idle strategy between; if that fails, the cluster closes the session
-    /// after its timeout. A listener hears of it by the next poll, if there is one. Mirrors `AeronCluster.close`.
+    /// Makes up to three attempts to tell the cluster, idling in between; if they fail, the cluster closes the session
+    /// after its timeout. The next poll, if there is one, reports the change to its listener. Mirrors `AeronCluster.close`.
     pub fn close(&mut self) {
         if let Some(healing) = &mut self.healing {
             healing.stop();
         }
         let is_connected = matches!(&self.session.ingress, Ingress::Ready(publication) if publication.is_connected());
-        // A child that was forked has the parent's session.
+        // In a forked child it is the parent's session, which must stay open.
         let is_own = !self.session.settings.aeron.is_forked();
         if self.state() == State::Connected && is_connected && is_own {
             let request = SessionCloseRequest {
                 leadership_term_id: self.session.leadership_term_id,
                 cluster_session_id: self.session.cluster_session_id,
             };
-            // Closing goes on in any case: the cluster's own timeout is the fallback.
+            // A failure is ignored: the cluster's session timeout is the fallback.
             let _ = self.attempt(|session| session.send(|publication, _| publication.offer(&request.encode())));
         }
         self.egress = None;

@@ -5,19 +5,19 @@ use std::fmt;
 /// How far connecting has come. Mirrors `AeronCluster.AsyncConnect.State`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectState {
-    /// The media driver is asked for the egress subscription.
+    /// Waiting for the media driver to add the egress subscription.
     CreateEgressSubscription,
-    /// The media driver is asked for the ingress publications.
+    /// Waiting for the media driver to add the ingress publications.
     CreateIngressPublications,
-    /// A member is to take ingress.
+    /// Waiting for the publication to a member to be connected.
     AwaitPublicationConnected,
-    /// The connect request, or the answer to a challenge, is to be sent.
+    /// Sending the connect request, or the answer to a challenge.
     SendMessage,
-    /// The cluster is to answer.
+    /// Waiting for the cluster's answer.
     PollResponse,
     /// The session is open.
     ConcludeConnect,
-    /// The client was handed out.
+    /// The client has been returned.
     Done,
 }
 
@@ -32,7 +32,7 @@ impl ConnectState {
         Self::Done,
     ];
 
-    /// The number of the step, as in Java: -1 to 5.
+    /// The number of the step, as in Java: −1 to 5.
     pub fn step(self) -> i32 {
         match self {
             Self::CreateEgressSubscription => -1,
@@ -45,7 +45,7 @@ impl ConnectState {
         }
     }
 
-    /// The state with the number of a step; its name is its `Display`. Mirrors `AsyncConnect.stepName`.
+    /// The state with this step number, if there is one. Its `Display` is Java's name. Mirrors `AsyncConnect.stepName`.
     pub fn from_step(step: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.step() == step)
     }

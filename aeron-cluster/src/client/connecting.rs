@@ -18,18 +18,18 @@ use crate::error::{Error, ErrorKind, Result};
 /// Java's `ConsensusModule.Configuration.LEADER_HEARTBEAT_TIMEOUT_DEFAULT_NS`.
 const LEADER_HEARTBEAT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
-/// The way to the member that will take the request.
+/// The publication to the member that will get the connect request.
 enum Ingress {
-    /// Any of the members that connects first, or of these the leader once a member named it.
+    /// One per member: the first to connect is used, or that of `leader` once a member has named it.
     Members {
         leader: Option<i32>,
     },
-    /// The one channel, which the driver is being asked for.
+    /// No endpoints: the one ingress channel, being added.
     Adding(AddingIngress),
     Ready(IngressPublication),
 }
 
-/// The session that the cluster opened, and the ways to and from its leader.
+/// The session that the cluster opened, with its ingress and egress.
 pub(super) struct Connected {
     pub(super) cluster_session_id: i64,
     pub(super) leadership_term_id: i64,
@@ -40,13 +40,13 @@ pub(super) struct Connected {
     pub(super) egress: Subscription,
 }
 
-/// A session being opened. Dropped before it is open, it closes what it had opened.
+/// A session being opened. Dropping it closes what it has opened.
 pub(super) struct Connecting {
     aeron: Aeron,
     state: ConnectState,
     deadline: Instant,
     adding_egress: Option<AsyncAdd<Subscription>>,
-    /// What the driver last said against the egress, if it could not serve the request at the moment.
+    /// Why the driver last refused the egress subscription, if only temporarily.
     refusal: Option<Error>,
     egress: Option<Subscription>,
     ingress: Ingress,
@@ -54,7 +54,7 @@ pub(super) struct Connecting {
     correlation_id: i64,
     request: Vec<u8>,
     poller: EgressPoller,
-    /// The last answer that was not for us, if there was one.
+    /// The correlation id of the last answer that was not ours.
     foreign_answer: Option<i64>,
 }
 
@@ -84,7 +84,7 @@ impl Connecting {
         self.state
     }
 
-    /// Does the next step. After a result or an error it is over.
+    /// Does the next step. Must not be called again after a result or an error.
     pub(super) fn poll(&mut self, settings: &Settings) -> Result<Option<Connected>> {
         self.check_deadline(settings)?;
         settings.run_invokers();
@@ -230,7 +230,7 @@ impl Connecting {
             return Ok(());
         }
         if poller.correlation_id() != self.correlation_id {
-            // It is somebody else's, who shares the channel, or comes too late.
+            // It belongs to another client of the same channel, or is late.
             if poller.correlation_id() != aeron::NULL_VALUE {
                 self.foreign_answer = Some(poller.correlation_id());
             }
@@ -264,7 +264,7 @@ impl Connecting {
         self.state = ConnectState::SendMessage;
     }
 
-    /// Goes on to the leader that a follower named, over the publication that leads there already if there is one.
+    /// Turns to the leader that a follower named, and uses the publication to it if there already is one.
     fn redirect(&mut self, settings: &Settings) -> Result<()> {
         let (leader, list) = (self.poller.leader_member_id(), self.poller.detail());
         let endpoints = endpoints::parse(list).map_err(|error| error.context("redirect"))?;
@@ -304,9 +304,9 @@ impl Connecting {
 }
 
 impl Drop for Connecting {
-    /// A session that was opened and is not wanted any more is closed again, as far as that takes no waiting.
+    /// Closes a session that was opened but is no longer wanted, with one attempt that does not block.
     fn drop(&mut self) {
-        // A child that was forked has the parent's session.
+        // In a forked child it is the parent's session, which must stay open.
         if let (ConnectState::ConcludeConnect, Ingress::Ready(publication)) = (self.state, &mut self.ingress)
             && !self.aeron.is_forked()
         {

@@ -1,4 +1,4 @@
-//! The settings of a cluster client.
+//! The builder of a cluster client's settings.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use crate::aeron::{Aeron, BackoffIdleStrategy, IdleStrategy};
 use crate::error::Error;
 use crate::security::{CredentialsSupplier, NullCredentialsSupplier};
 
-/// What the settings share with their copies.
+/// What a context shares with its clones.
 pub(super) type Shared<T> = Arc<Mutex<T>>;
 pub(super) type ErrorHandler = dyn FnMut(&Error) + Send;
 type MakeIdleStrategy = dyn Fn() -> Box<dyn IdleStrategy + Send> + Send + Sync;
@@ -18,9 +18,9 @@ pub(super) type Clock = dyn Fn() -> Instant + Send + Sync;
 
 /// The settings of a cluster client. Mirrors `AeronCluster.Context`.
 ///
-/// Nothing is checked before the client connects; then all of it is, and an error names the setting and the value. A client
-/// never changes its settings: to connect again with the same ones, keep a copy. A copy shares credentials supplier, error
-/// handler and Aeron client with its original, as Java's does.
+/// All settings are checked when the client connects; an error names the setting and the value. Connecting consumes the context: to connect
+/// again with the same settings, keep a clone. As in Java, a clone shares credentials supplier, error handler, invoker and Aeron client
+/// with the original.
 #[derive(Clone)]
 pub struct Context {
     pub(super) message_timeout: Duration,
@@ -72,35 +72,35 @@ impl Default for Context {
 }
 
 impl Context {
-    /// Settings with Java's defaults.
+    /// A context with Java's defaults. Does not read the environment; [`from_env`](Self::from_env) does.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How long connecting may take, and connecting to a new leader. Default: 5 s.
+    /// How long connecting to the cluster, and later to a new leader, may take. Default: 5 s.
     #[must_use]
     pub fn message_timeout(mut self, timeout: Duration) -> Self {
         self.message_timeout = timeout;
         self
     }
 
-    /// How long the client waits for a new leader once it lost the old one. Default: twice the leader's heartbeat timeout
-    /// as the cluster states it, or 20 s if it does not.
+    /// How long the client waits for a new leader once the old one is lost. Default: twice the leader's heartbeat timeout
+    /// as reported by the cluster, or 20 s if it does not report one.
     #[must_use]
     pub fn new_leader_timeout(mut self, timeout: Duration) -> Self {
         self.new_leader_timeout = Some(timeout);
         self
     }
 
-    /// The channel to the cluster; with [`ingress_endpoints`](Self::ingress_endpoints) usually plain `aeron:udp`. It may be
-    /// shared memory, UDP to one address, multicast, or have several destinations. Must be set.
+    /// The channel to the cluster; plain `aeron:udp` together with [`ingress_endpoints`](Self::ingress_endpoints). It can also be
+    /// IPC, UDP to one address, multicast, or multi-destination. Must be set.
     #[must_use]
     pub fn ingress_channel(mut self, channel: impl Into<String>) -> Self {
         self.ingress_channel = channel.into();
         self
     }
 
-    /// Where the members take ingress, as `id=host:port,…`. Default: none, the channel alone says where. Not with IPC.
+    /// The ingress addresses of the members, as `id=host:port,…`. Default: none; then the channel must have the address. Not allowed with IPC.
     #[must_use]
     pub fn ingress_endpoints(mut self, endpoints: impl Into<String>) -> Self {
         self.ingress_endpoints = Some(endpoints.into());
@@ -114,8 +114,8 @@ impl Context {
         self
     }
 
-    /// The channel on which this client listens for egress. With UDP, port 0 lets the driver choose; `rejoin=false` is added
-    /// always, so that a gap is noticed. Must be set.
+    /// The channel on which this client receives egress. With UDP, port 0 lets the driver choose the port, and the client adds `rejoin=false`,
+    /// so that a gap is noticed. Must be set.
     #[must_use]
     pub fn egress_channel(mut self, channel: impl Into<String>) -> Self {
         self.egress_channel = channel.into();
@@ -129,21 +129,21 @@ impl Context {
         self
     }
 
-    /// Whether the ingress publication is an exclusive one. Default: true.
+    /// Whether the ingress publication is exclusive. Default: true.
     #[must_use]
     pub fn is_ingress_exclusive(mut self, exclusive: bool) -> Self {
         self.ingress_exclusive = exclusive;
         self
     }
 
-    /// A name of at most 100 bytes that the cluster's counters show. Default: empty.
+    /// A name of at most 100 bytes, shown in the cluster's counters. Default: empty.
     #[must_use]
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = name.into();
         self
     }
 
-    /// The media driver's directory, for a client that makes an Aeron client of its own. Default: as in
+    /// The media driver's directory. Ignored with [`aeron`](Self::aeron). Default: as in
     /// [`aeron::Context::dir`](crate::aeron::Context::dir).
     #[must_use]
     pub fn aeron_dir(mut self, dir: impl AsRef<Path>) -> Self {
@@ -151,25 +151,26 @@ impl Context {
         self
     }
 
-    /// How long the media driver may be silent before the client's own Aeron client gives it up. Default: as in
-    /// [`aeron::Context::driver_timeout`](crate::aeron::Context::driver_timeout). Of no use with [`aeron`](Self::aeron).
+    /// How long the media driver may be silent before the client's own Aeron client takes it for dead. Ignored with [`aeron`](Self::aeron).
+    /// Default: as in [`aeron::Context::driver_timeout`](crate::aeron::Context::driver_timeout).
     #[must_use]
     pub fn driver_timeout(mut self, timeout: Duration) -> Self {
         self.driver_timeout = Some(timeout);
         self
     }
 
-    /// An Aeron client to use. Default: one of its own, closed with it. One
-    /// [without a thread](crate::aeron::Context::use_conductor_agent_invoker) is worked by connecting and by every poll.
+    /// An Aeron client to use. If its conductor has
+    /// [no thread](crate::aeron::Context::use_conductor_agent_invoker), connecting and every poll run it. Default: the cluster client makes one
+    /// and closes it with itself.
     #[must_use]
     pub fn aeron(mut self, aeron: Aeron) -> Self {
         self.aeron = Some(aeron);
         self
     }
 
-    /// What else to work while the client waits for the cluster, such as a media driver that shares its thread: it is called while
-    /// connecting, and by polls while a new leader is connected to; it returns how much it did. Clients made from
-    /// copies of this context share it, and pass it over while another is at it. Default: nothing. Mirrors
+    /// Other work to run while the client waits for the cluster, such as a media driver on the same thread. It is called while
+    /// connecting, and by polls while connecting to a new leader, and returns the amount of work done. Clients made from
+    /// clones of this context share it; a client skips it while another is running it. Default: none. Mirrors
     /// `AeronCluster.Context.agentInvoker`.
     #[must_use]
     pub fn agent_invoker(mut self, invoker: impl FnMut() -> usize + Send + 'static) -> Self {
@@ -177,58 +178,57 @@ impl Context {
         self
     }
 
-    /// How the calls that wait pass the time; each client has a copy of it. Default: [`BackoffIdleStrategy`] with 1 spin, 10
-    /// yields, 1 µs.
+    /// The idle strategy of blocking calls; each client gets a clone. Default: [`BackoffIdleStrategy`] with 1 spin, 10
+    /// yields and parks of 1 µs.
     #[must_use]
     pub fn idle_strategy(mut self, idle_strategy: impl IdleStrategy + Clone + Send + Sync + 'static) -> Self {
         self.idle_strategy = Arc::new(move || Box::new(idle_strategy.clone()));
         self
     }
 
-    /// What the client proves itself with. Default: empty credentials.
+    /// Supplies the credentials. Called on the thread that connects. Default: empty credentials.
     #[must_use]
     pub fn credentials_supplier(mut self, supplier: impl CredentialsSupplier + Send + 'static) -> Self {
         self.credentials_supplier = Arc::new(Mutex::new(supplier));
         self
     }
 
-    /// What to do with errors that the conductor of the client's own Aeron client reports. See
-    /// [`aeron::Context::on_error`](crate::aeron::Context::on_error); of no use with [`aeron`](Self::aeron).
+    /// Called with errors of the conductor of the client's own Aeron client, on the conductor's thread. See
+    /// [`aeron::Context::on_error`](crate::aeron::Context::on_error). Ignored with [`aeron`](Self::aeron).
     #[must_use]
     pub fn on_error(mut self, handler: impl FnMut(&Error) + Send + 'static) -> Self {
         self.error_handler = Some(Arc::new(Mutex::new(handler)));
         self
     }
 
-    /// Lets the client tell the cluster by itself that it is alive when it has sent nothing for this long: a poll does it. Must
-    /// be shorter than the cluster's session timeout, 10 s by default; 1 s is a good choice. What was claimed does not count as
-    /// sent. Default: never, [`AeronCluster::send_keep_alive`](super::AeronCluster::send_keep_alive) is the caller's to call.
+    /// Lets polls send a keep-alive when the client has sent nothing for this long. Must
+    /// be shorter than the cluster's session timeout, 10 s by default; 1 s is a good choice. Claims do not count as
+    /// sent. Default: never; call [`AeronCluster::send_keep_alive`](super::AeronCluster::send_keep_alive) yourself.
     ///
-    /// Java has nothing like it.
+    /// Java has no such setting.
     #[must_use]
     pub fn keep_alive_interval(mut self, interval: Duration) -> Self {
         self.keep_alive_interval = Some(interval);
         self
     }
 
-    /// Lets the client open a new session by itself when it has lost its session or the cluster. Default: it closes.
+    /// Lets the client open a new session by itself when its session or the cluster is lost. Default: it closes.
     ///
-    /// Polling does the work. Meanwhile the state is [`Reconnecting`](super::State::Reconnecting) and sends answer
-    /// [`NotConnected`](crate::aeron::OfferError::NotConnected). The new session is told as a change of state with
-    /// [`Reason::NewSession`](super::Reason::NewSession): what was not answered before it may be lost or done, and is not sent
-    /// again. An Aeron client of its own that was closed, as it is when the media driver died, is made anew once a driver is
-    /// there; one that was [given](Self::aeron) cannot be, and ends the client. A session that the service closed, credentials
-    /// that are rejected, and the limits of the policy end it too. The first connection is not repeated.
+    /// Polls do the work. Until then the state is [`Reconnecting`](super::State::Reconnecting) and sends return
+    /// [`NotConnected`](crate::aeron::OfferError::NotConnected). The new session is reported as a change of state with
+    /// [`Reason::NewSession`](super::Reason::NewSession). Requests that were unanswered by then may have been lost or processed; they are not sent
+    /// again. If the client's own Aeron client was closed, as it is when the media driver dies, a new one is made once a driver is
+    /// there. The client still closes if an Aeron client that it was [given](Self::aeron) is closed, if the service closed the session, if
+    /// credentials are rejected, and at the limits of the policy. It does not apply to the first connection.
     ///
-    /// Java has nothing like it.
+    /// Java has no such setting.
     #[must_use]
     pub fn reconnect(mut self, policy: Reconnect) -> Self {
         self.reconnect = Some(policy);
         self
     }
 
-    /// Where the client looks for the time of its time-outs, for tests that make it up. It must never go back. Default: the
-    /// system's monotonic clock.
+    /// The clock of the client's time-outs, for tests. It must never go back. Default: the system's monotonic clock.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);

@@ -1,4 +1,4 @@
-//! The session header put before messages that are sent without the client.
+//! Sends messages with a session header, without the client.
 
 use std::io::IoSlice;
 
@@ -7,11 +7,11 @@ use super::ingress::IngressPublication;
 use crate::aeron::{NULL_VALUE, OfferError};
 use crate::codec::SessionMessageHeader;
 
-/// Puts the header of a session before each message: for those who send on
-/// [`AeronCluster::ingress_publication`](super::AeronCluster::ingress_publication), or a publication of their own, themselves.
+/// Puts the header of a session in front of each message, for callers who send themselves: on
+/// [`AeronCluster::ingress_publication`](super::AeronCluster::ingress_publication) or on a publication of their own.
 /// Mirrors `IngressSessionDecorator`.
 ///
-/// What an offer on a client's publication gives is to be passed to
+/// Pass the result of every offer on a client's publication to
 /// [`AeronCluster::track_ingress_publication_result`](super::AeronCluster::track_ingress_publication_result).
 #[derive(Debug, Clone)]
 pub struct IngressSessionDecorator {
@@ -20,14 +20,14 @@ pub struct IngressSessionDecorator {
 }
 
 impl Default for IngressSessionDecorator {
-    /// Of no session yet.
+    /// A decorator without a session.
     fn default() -> Self {
         Self::new(NULL_VALUE, NULL_VALUE)
     }
 }
 
 impl IngressSessionDecorator {
-    /// For a session in a leadership term.
+    /// A decorator for a session and the current leadership term.
     pub fn new(cluster_session_id: i64, leadership_term_id: i64) -> Self {
         let header = SessionMessageHeader { leadership_term_id, cluster_session_id, timestamp: NULL_VALUE };
         Self { header, encoded: header.encode() }
@@ -38,17 +38,17 @@ impl IngressSessionDecorator {
         *self = Self::new(cluster_session_id, self.header.leadership_term_id);
     }
 
-    /// Changes the leadership term, as a new leader asks for.
+    /// Changes the leadership term, which is necessary at each new leader.
     pub fn set_leadership_term_id(&mut self, leadership_term_id: i64) {
         *self = Self::new(self.header.cluster_session_id, leadership_term_id);
     }
 
-    /// The header, as it goes before a message that is sent by other means.
+    /// The encoded header, to send it by other means.
     pub fn header(&self) -> &[u8; SESSION_HEADER_LENGTH] {
         &self.encoded
     }
 
-    /// Offers a message with the header before it. Does not block and does not allocate.
+    /// Offers the header and the message. Returns the position after them. Does not block and does not allocate.
     pub fn offer(&self, publication: &mut IngressPublication, message: &[u8]) -> Result<i64, OfferError> {
         publication.offer_vectored(&[IoSlice::new(&self.encoded), IoSlice::new(message)])
     }

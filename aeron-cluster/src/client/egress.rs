@@ -1,11 +1,11 @@
-//! What arrives on the egress, brought to a listener.
+//! Decodes messages of the egress and calls a listener.
 
 use super::listener::ControlledEgressListener;
 use crate::aeron::{Action, Header};
 use crate::codec::{CodecError, EgressEvent, MessageHeader};
 use crate::error::{Error, Result};
 
-/// Reads a message of the egress. One of another schema is the listener's extension's, and gives `Err` with what that made of it.
+/// Decodes a message of the egress. A message of another schema goes to the listener's extension method, whose result is returned as `Err`.
 #[inline]
 pub(super) fn decode<'m, L: ControlledEgressListener>(
     message: &'m [u8],
@@ -20,7 +20,7 @@ pub(super) fn decode<'m, L: ControlledEgressListener>(
     })
 }
 
-/// Calls the listener with an event, if it is one of the session.
+/// Calls the listener with an event, if it belongs to the session.
 #[inline]
 pub(super) fn deliver<L: ControlledEgressListener>(
     event: &EgressEvent<'_>,

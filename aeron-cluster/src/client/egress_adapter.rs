@@ -1,16 +1,16 @@
-//! The egress of a session brought to a listener without the client's state.
+//! Delivers the egress of a session to a listener, without a client.
 
 use super::egress::{decode, deliver};
 use super::listener::{ControlledEgressListener, EgressListener, Plain};
 use crate::aeron::{Action, FragmentAssembler, Header, Subscription};
 use crate::error::{Error, Result};
 
-/// Polls a subscription and calls a listener with what is of one session: for those who poll
-/// [`AeronCluster::egress_subscription`](super::AeronCluster::egress_subscription) themselves, or have a subscription of their
-/// own. Mirrors `EgressAdapter` and, by [`controlled_poll`](Self::controlled_poll), `ControlledEgressAdapter`.
+/// Polls a subscription and calls a listener with the messages and events of one session, for callers who poll themselves:
+/// [`AeronCluster::egress_subscription`](super::AeronCluster::egress_subscription) or a subscription of their
+/// own. Mirrors `EgressAdapter` and, with [`controlled_poll`](Self::controlled_poll), `ControlledEgressAdapter`.
 ///
-/// It changes no client: events of a new leader are to be passed to
-/// [`AeronCluster::on_new_leader`](super::AeronCluster::on_new_leader). Events of other sessions are passed over, and messages of
+/// It does not update a client: pass events of a new leader to
+/// [`AeronCluster::on_new_leader`](super::AeronCluster::on_new_leader). Events of other sessions are skipped. Messages of
 /// other schemas go to the listener's `on_extension_message`.
 #[derive(Debug)]
 pub struct EgressAdapter {
@@ -20,17 +20,17 @@ pub struct EgressAdapter {
 }
 
 impl EgressAdapter {
-    /// For the egress of a session, at most `fragment_limit` fragments a poll.
+    /// An adapter for the egress of a session, which takes at most `fragment_limit` fragments per poll.
     pub fn new(cluster_session_id: i64, fragment_limit: usize) -> Self {
         Self { cluster_session_id, fragment_limit, assembler: FragmentAssembler::new() }
     }
 
-    /// Delivers what has arrived. Returns how many fragments. Does not block.
+    /// Delivers what has arrived. Returns the number of fragments. Does not block.
     ///
     /// # Errors
     ///
-    /// [`Protocol`](crate::ErrorKind::Protocol) for a message that cannot be read, what the extension returned, and what the Aeron
-    /// client may say. The message counts as delivered.
+    /// [`Protocol`](crate::ErrorKind::Protocol) for a message that cannot be decoded, an error returned by `on_extension_message`, and errors of the
+    /// Aeron client. The message counts as delivered.
     pub fn poll<L: EgressListener + ?Sized>(
         &mut self,
         subscription: &mut Subscription,
@@ -39,7 +39,7 @@ impl EgressAdapter {
         self.controlled_poll(subscription, &mut Plain(listener))
     }
 
-    /// As [`poll`](Self::poll), with a listener that says after each message how to go on.
+    /// As [`poll`](Self::poll), with a listener that returns an [`Action`] after each message.
     pub fn controlled_poll<L: ControlledEgressListener>(
         &mut self,
         subscription: &mut Subscription,

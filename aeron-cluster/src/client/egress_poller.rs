@@ -1,4 +1,4 @@
-//! The egress event by event, as connecting needs it.
+//! Polls the egress event by event, as connecting needs it.
 
 use super::session::EgressImage;
 use crate::aeron::{Action, FragmentAssembler, Header, NULL_VALUE, Subscription};
@@ -7,10 +7,10 @@ use crate::codec::{
 };
 use crate::error::Result;
 
-/// Polls a subscription until it has taken one event of a cluster, and keeps what that said. Mirrors `EgressPoller`.
+/// Polls a subscription until it has taken one event of a cluster, and keeps the event's fields. Mirrors `EgressPoller`.
 ///
-/// An event that is not there yet leaves everything at "nothing": ids at [`NULL_VALUE`], the rest empty. What is of another
-/// schema, of no use here or cannot be read is passed over.
+/// Until there is an event, ids are [`NULL_VALUE`] and everything else is empty; so are fields that the event does not have. Messages of another
+/// schema, events of no use here, and messages that cannot be decoded are skipped.
 #[derive(Debug)]
 pub struct EgressPoller {
     fragment_limit: usize,
@@ -21,7 +21,7 @@ pub struct EgressPoller {
     image: Option<EgressImage>,
 }
 
-/// What one event said.
+/// The fields of one event.
 #[derive(Debug)]
 struct Polled {
     template_id: i32,
@@ -96,7 +96,7 @@ impl Polled {
 }
 
 impl EgressPoller {
-    /// Takes at most `fragment_limit` fragments a poll.
+    /// A poller that takes at most `fragment_limit` fragments per poll.
     pub fn new(fragment_limit: usize) -> Self {
         Self {
             fragment_limit,
@@ -108,7 +108,7 @@ impl EgressPoller {
         }
     }
 
-    /// Forgets the last event, and polls for the next. Returns how many fragments were taken. Does not block.
+    /// Forgets the last event, and polls for the next. Returns the number of fragments taken. Does not block.
     pub fn poll(&mut self, subscription: &mut Subscription) -> Result<usize> {
         if std::mem::take(&mut self.is_poll_complete) {
             self.event = Polled::default();
@@ -116,7 +116,7 @@ impl EgressPoller {
         subscription.controlled_poll(self.fragment_limit, |fragment, header| self.on_fragment(fragment, header))
     }
 
-    /// Takes a fragment from a poll of the caller's own: [`Action::Abort`] if the last event was not asked for yet.
+    /// Takes a fragment from the caller's own poll. Returns [`Action::Abort`] if it still holds an event: call [`poll`](Self::poll) for the next.
     pub fn on_fragment(&mut self, fragment: &[u8], header: &Header<'_>) -> Action {
         if self.is_poll_complete {
             return Action::Abort;
@@ -150,7 +150,7 @@ impl EgressPoller {
         self.event.template_id == i32::from(Challenge::TEMPLATE_ID)
     }
 
-    /// What kind of event it is: the id of its template.
+    /// The SBE template id of the event, which is its kind.
     pub fn template_id(&self) -> i32 {
         self.event.template_id
     }
@@ -175,7 +175,7 @@ impl EgressPoller {
         self.event.leader_member_id
     }
 
-    /// What a session event is about.
+    /// The code of a session event.
     pub fn event_code(&self) -> Option<EventCode> {
         self.event.event_code
     }
@@ -195,13 +195,13 @@ impl EgressPoller {
         &self.event.detail
     }
 
-    /// What is to be answered, if the event is a challenge.
+    /// The challenge to answer, if the event is one.
     pub fn encoded_challenge(&self) -> Option<&[u8]> {
         self.event.encoded_challenge.as_deref()
     }
 
-    /// The correlation id of the image that brought the last session event or new leader event, to watch the connection by. See
-    /// [`Subscription::has_image`].
+    /// The correlation id of the image that delivered the last session event or new leader event; [`Subscription::has_image`] tells whether
+    /// it is still there.
     pub fn egress_image_correlation_id(&self) -> Option<i64> {
         self.image.and_then(|image| image.correlation_id)
     }
@@ -210,7 +210,7 @@ impl EgressPoller {
         self.image
     }
 
-    /// What was last passed over because it could not be read.
+    /// The error of the last message that was skipped because it could not be decoded.
     pub(super) fn passed_over(&self) -> Option<CodecError> {
         self.passed_over
     }

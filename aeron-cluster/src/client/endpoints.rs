@@ -3,7 +3,7 @@
 use crate::aeron::ChannelUri;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Where one member takes ingress.
+/// The ingress address of one member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Endpoint {
     pub(super) member_id: i32,
@@ -26,7 +26,7 @@ pub(super) fn parse(list: &str) -> Result<Vec<Endpoint>> {
         .collect()
 }
 
-/// The channel to a member: the ingress channel, with the member's address if the media is UDP.
+/// The channel to a member: the ingress channel, with the member's address if it is UDP.
 pub(super) fn channel_to(ingress_channel: &ChannelUri, endpoint: &Endpoint) -> String {
     let mut channel = ingress_channel.clone();
     if channel.is_udp() {

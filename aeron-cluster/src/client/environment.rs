@@ -1,4 +1,4 @@
-//! The settings of a cluster client from the environment.
+//! The settings of a cluster client from environment variables.
 
 use std::ffi::OsString;
 
@@ -7,15 +7,15 @@ use crate::environment::{self, Set, duration, number};
 use crate::error::Result;
 
 impl Context {
-    /// Java's defaults, with what the environment says instead.
+    /// Java's defaults, overridden by environment variables.
     ///
     /// A variable has the name of Java's property in capitals with underscores: `AERON_CLUSTER_INGRESS_CHANNEL` for
-    /// `aeron.cluster.ingress.channel`. Durations may end in `ns`, `us`, `ms` or `s`. An empty variable counts as one that is
-    /// not there. [`new`](Self::new) reads nothing.
+    /// `aeron.cluster.ingress.channel`. Durations may end in `ns`, `us`, `ms` or `s`. An empty variable counts as
+    /// unset.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) naming the variable, its value and what it may be.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) naming the variable, its value and what is allowed.
     pub fn from_env() -> Result<Self> {
         Self::from_lookup(std::env::var_os)
     }

@@ -1,4 +1,4 @@
-//! What fuzz targets reach of the client.
+//! Entry points of the client for fuzz targets.
 
 use std::ffi::OsString;
 

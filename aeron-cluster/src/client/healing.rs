@@ -1,4 +1,4 @@
-//! Opening a new session in place of a lost one.
+//! Replaces a lost session by a new one.
 
 use std::time::Instant;
 
@@ -8,49 +8,49 @@ use super::reconnect::{Backoff, Reconnect};
 use super::settings::Settings;
 use crate::error::{Error, ErrorKind};
 
-/// How far a client that lost its session has come.
+/// How far the replacement has come.
 enum Phase {
     /// The session is open.
     Healthy,
-    /// It is lost, and the next attempt is due then.
+    /// The session is lost; the next attempt is due at this time.
     Waiting(Instant),
     Connecting(Box<Connecting>),
 }
 
-/// What has come of it.
+/// The outcome of a poll.
 pub(super) enum Progress {
-    /// Nothing to tell, and how much was done.
+    /// Nothing to report; the amount of work done.
     Work(usize),
     Opened(Box<Connected>),
-    /// There is to be no further attempt.
+    /// There will be no further attempt.
     GaveUp(Reason),
 }
 
-/// Opens new sessions in place of lost ones.
+/// Opens a new session whenever the session is lost, as the [`Reconnect`] policy allows.
 pub(super) struct Healing {
     backoff: Backoff,
     phase: Phase,
 }
 
 impl Healing {
-    /// For a session that was opened at `now`.
+    /// Starts with a session that was opened at `now`.
     pub(super) fn new(policy: Reconnect, now: Instant) -> Self {
         Self { backoff: Backoff::new(policy, now), phase: Phase::Healthy }
     }
 
-    /// The session is lost. `Err` with the number of attempts so far if there is to be no further one.
+    /// To be called when the session is lost. `Err` with the number of attempts so far if there will be no further one.
     pub(super) fn on_loss(&mut self, now: Instant) -> Result<(), u32> {
         let delay = self.backoff.on_loss(now).ok_or(self.backoff.attempts())?;
         self.phase = Phase::Waiting(now + delay);
         Ok(())
     }
 
-    /// Lets go of all that is under way.
+    /// Abandons an attempt in progress.
     pub(super) fn stop(&mut self) {
         self.phase = Phase::Healthy;
     }
 
-    /// Gets on with it. Does not wait, except that a new Aeron client is started where the old one is closed.
+    /// Does the next step. Does not block, except to make a new Aeron client if the old one is closed.
     pub(super) fn poll(&mut self, settings: &mut Settings) -> Progress {
         let outcome = match &mut self.phase {
             Phase::Healthy => return Progress::Work(0),

@@ -1,16 +1,16 @@
-//! The publication to the leader, of either kind, and how it is added without waiting.
+//! The publication to the leader, exclusive or shared, and adding it without blocking.
 
 use std::io::IoSlice;
 
 use crate::aeron::{Aeron, AsyncAdd, BufferClaim, ExclusivePublication, OfferError, Publication};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A publication to a cluster, of either kind. See [`Context::is_ingress_exclusive`](super::Context::is_ingress_exclusive).
+/// A publication to a cluster, exclusive or shared. See [`Context::is_ingress_exclusive`](super::Context::is_ingress_exclusive).
 #[derive(Debug)]
 pub enum IngressPublication {
-    /// One of the client's own.
+    /// A publication that only this client uses.
     Exclusive(ExclusivePublication),
-    /// One that others of the same Aeron client may share.
+    /// A publication that other users of the same Aeron client may share.
     Shared(Publication),
 }
 
@@ -92,7 +92,7 @@ enum Add {
     Shared(AsyncAdd<Publication>),
 }
 
-/// A publication that the driver is asked for, again and again while it cannot serve the request at the moment.
+/// A publication being added; the request is repeated as long as the driver refuses it only temporarily.
 #[derive(Debug)]
 pub(super) struct AddingIngress {
     channel: String,
@@ -107,13 +107,13 @@ impl AddingIngress {
         Self { channel, stream_id, exclusive, add: None, refusal: None }
     }
 
-    /// Asks the driver, or for its answer. An error is final.
+    /// Sends the request, or checks for the answer. An error is final.
     pub(super) fn poll(&mut self, aeron: &Aeron) -> Result<Option<IngressPublication>> {
         let answer = self.try_poll(aeron);
         unless_temporary(&mut self.add, &mut self.refusal, answer)
     }
 
-    /// What the driver last said against it, if it could not serve the request at the moment.
+    /// Why the driver last refused the request, if only temporarily.
     pub(super) fn refusal(&self) -> Option<&Error> {
         self.refusal.as_ref()
     }
@@ -138,8 +138,8 @@ impl AddingIngress {
     }
 }
 
-/// The driver's answer; a refusal that may pass soon is remembered and is none yet, and lets go of `adding` so that it is asked
-/// again.
+/// Returns the driver's answer. If it is a temporary refusal, stores that in `refusal`, clears `adding` so that the request is
+/// repeated, and returns `None`.
 pub(super) fn unless_temporary<A, T>(
     adding: &mut Option<A>,
     refusal: &mut Option<Error>,

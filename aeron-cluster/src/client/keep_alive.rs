@@ -1,29 +1,29 @@
-//! When a client that says nothing must say that it is alive; pure, so that it can be tested with made-up times.
+//! Decides when a keep-alive is due. Reads no clock, so that tests can pass any times.
 
 use std::time::{Duration, Instant};
 
-/// Watches how long nothing was sent.
+/// Tracks how long nothing has been sent.
 #[derive(Debug)]
 pub(super) struct KeepAlive {
     interval: Option<Duration>,
-    /// Whether something was sent since the last look at the clock: sending itself looks at no clock.
+    /// Whether something was sent since the clock was last read: sends do not read it.
     was_sent: bool,
     last_sent: Instant,
 }
 
 impl KeepAlive {
-    /// Due after each silence of `interval`, or never.
+    /// A keep-alive is due when nothing was sent for `interval`; `None` means never.
     pub(super) fn new(interval: Option<Duration>, now: Instant) -> Self {
         Self { interval, was_sent: false, last_sent: now }
     }
 
-    /// Something was sent.
+    /// To be called when something was sent.
     #[inline]
     pub(super) fn on_sent(&mut self) {
         self.was_sent = true;
     }
 
-    /// Whether a keep-alive is to be sent now. It stays due until something is sent.
+    /// Whether a keep-alive is due. It stays due until something is sent.
     #[inline]
     pub(super) fn is_due(&mut self, now: impl FnOnce() -> Instant) -> bool {
         let Some(interval) = self.interval else { return false };

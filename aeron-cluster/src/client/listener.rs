@@ -1,40 +1,40 @@
-//! What a client is told while it polls its egress.
+//! The listeners that a client calls while it polls its egress.
 
 use super::change::StateChange;
 use crate::aeron::{Action, Header};
 use crate::codec::{AdminResponse, MessageHeader, NewLeaderEvent, SessionEvent};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Takes what arrives on a session's egress. Mirrors `EgressListener` and `EgressListenerExtension`.
+/// Receives what arrives on a session's egress. Mirrors `EgressListener` and `EgressListenerExtension`.
 ///
-/// Everything is called on the thread that polls, and borrows from the poll. [`on_message`] makes a listener for messages
-/// alone of a closure.
+/// All methods are called on the thread that polls, within the poll. [`on_message`] turns a closure into a listener that only
+/// receives messages.
 pub trait EgressListener {
-    /// A message of the service to this session, at the cluster's time. The header is that of the whole message.
+    /// A message from the service to this session. `timestamp` is the cluster's time when it was sent. `header` is that of the whole message.
     fn on_message(&mut self, cluster_session_id: i64, timestamp: i64, message: &[u8], header: &Header<'_>);
 
-    /// News about the session. After [`EventCode::Closed`](crate::codec::EventCode::Closed) the client closes itself.
+    /// An event about the session. After [`EventCode::Closed`](crate::codec::EventCode::Closed) the client closes itself or reconnects.
     fn on_session_event(&mut self, _event: &SessionEvent<'_>) {}
 
-    /// Another member leads; the client connects to it by itself.
+    /// There is a new leader. The client connects to it by itself.
     fn on_new_leader(&mut self, _event: &NewLeaderEvent<'_>) {}
 
     /// The answer to an administrative request.
     fn on_admin_response(&mut self, _response: &AdminResponse<'_>) {}
 
-    /// The client's state has changed: told at the end of the poll that noticed it, change by change. Java has nothing like it.
+    /// The client's state has changed. Called once for each change, at the end of the poll that noticed it. Java has no such method.
     fn on_state_change(&mut self, _change: &StateChange) {}
 
-    /// A message of another schema than the cluster's: its header, and the bytes after that. An error is returned by the poll;
-    /// that is also what happens without this method.
+    /// A message of another schema than the cluster's: its header, and the bytes after it. The poll returns the error; the default
+    /// implementation is such an error.
     fn on_extension_message(&mut self, header: &MessageHeader, _body: &[u8], _aeron: &Header<'_>) -> Result<()> {
         Err(unexpected_schema(header))
     }
 }
 
-/// As [`EgressListener`], with a say in how the poll goes on. Mirrors `ControlledEgressListener`.
+/// As [`EgressListener`], but returns how the poll goes on after a message. Mirrors `ControlledEgressListener`.
 pub trait ControlledEgressListener {
-    /// A message of the service to this session. After [`Action::Abort`] it is delivered again by the next poll.
+    /// A message from the service to this session. After [`Action::Abort`] the next poll delivers it again.
     fn on_message(&mut self, cluster_session_id: i64, timestamp: i64, message: &[u8], header: &Header<'_>) -> Action;
 
     /// As [`EgressListener::on_session_event`].
@@ -61,12 +61,12 @@ fn unexpected_schema(header: &MessageHeader) -> Error {
     Error::new(ErrorKind::Protocol, message)
 }
 
-/// A listener for messages alone: `on_message(|cluster_session_id, timestamp, message, header| …)`.
+/// A listener that only receives messages: `on_message(|cluster_session_id, timestamp, message, header| …)`.
 pub fn on_message(handler: impl FnMut(i64, i64, &[u8], &Header<'_>)) -> impl EgressListener {
     Closure(handler)
 }
 
-/// As [`on_message`], with a closure that says after each message how to go on.
+/// As [`on_message`], with a closure that returns an [`Action`] after each message.
 pub fn on_controlled_message(
     handler: impl FnMut(i64, i64, &[u8], &Header<'_>) -> Action,
 ) -> impl ControlledEgressListener {
@@ -89,7 +89,7 @@ impl<F: FnMut(i64, i64, &[u8], &Header<'_>) -> Action> ControlledEgressListener 
     }
 }
 
-/// A plain listener where a controlled one is asked for.
+/// Makes a controlled listener of a plain one.
 pub(super) struct Plain<'l, L: ?Sized>(pub(super) &'l mut L);
 
 impl<L: EgressListener + ?Sized> ControlledEgressListener for Plain<'_, L> {

@@ -1,11 +1,11 @@
-//! The ways to the members of a cluster while a session is opened.
+//! The publications to the members of a cluster while a session is opened.
 
 use super::endpoints::{Endpoint, channel_to};
 use super::ingress::{AddingIngress, IngressPublication};
 use super::settings::Settings;
 use crate::error::Error;
 
-/// The way to one member.
+/// A member and the publication to it.
 struct Member {
     endpoint: Endpoint,
     link: Link,
@@ -17,7 +17,7 @@ enum Link {
     Failed(Error),
 }
 
-/// The members that may take the request, each with a publication of its own.
+/// The members to which the connect request can be sent, each with a publication of its own.
 #[derive(Default)]
 pub(super) struct Members(Vec<Member>);
 
@@ -27,7 +27,8 @@ impl Members {
         Self(endpoints.iter().map(member).collect())
     }
 
-    /// The same for other endpoints, with what leads to `member_id` already; `None` if that is not among them.
+    /// Members with other endpoints, but with the existing publication to `member_id` if there is one. `None` if `member_id` is not among the
+    /// endpoints.
     pub(super) fn redirected(self, settings: &Settings, endpoints: &[Endpoint], member_id: i32) -> Option<Self> {
         let mut members = Self::new(settings, endpoints);
         let wanted = members.0.iter_mut().find(|member| member.endpoint.member_id == member_id)?;
@@ -38,8 +39,8 @@ impl Members {
         Some(members)
     }
 
-    /// Adds the publications to the members, or to `leader` alone if it is known, and takes the first that is connected. That
-    /// one of them cannot be added is remembered for the error at the deadline; the others may do.
+    /// Adds the publications to the members, or only to `leader` if it is known, and returns the first that is connected. A publication that
+    /// cannot be added is kept for the error message at the deadline; the others are still tried.
     pub(super) fn first_connected(&mut self, settings: &Settings, leader: Option<i32>) -> Option<IngressPublication> {
         let wanted = |member: &&mut Member| leader.is_none_or(|leader| leader == member.endpoint.member_id);
         for member in self.0.iter_mut().filter(wanted) {
@@ -60,13 +61,13 @@ impl Members {
         None
     }
 
-    /// The list, as it is written in the settings.
+    /// The list of endpoints, as written in the settings.
     pub(super) fn list(&self) -> Option<String> {
         let entry = |member: &Member| format!("{}={}", member.endpoint.member_id, member.endpoint.address);
         (!self.0.is_empty()).then(|| self.0.iter().map(entry).collect::<Vec<_>>().join(","))
     }
 
-    /// The members whose publication could not be added, or not yet, and why.
+    /// The members whose publication could not be added so far, and why.
     pub(super) fn failures(&self) -> impl Iterator<Item = (i32, &Error)> {
         self.0.iter().filter_map(|member| match &member.link {
             Link::Failed(error) => Some((member.endpoint.member_id, error)),

@@ -1,4 +1,4 @@
-//! The cluster client: a session with a cluster, over ingress to the leader and egress from it.
+//! The cluster client: a session with a cluster, with ingress (messages to the leader) and egress (messages from it).
 //!
 //! ```no_run
 //! use aeron_cluster::client::{AeronCluster, Context, on_message};
@@ -26,35 +26,36 @@
 //!
 //! | case | Java | here |
 //! |---|---|---|
-//! | the listener | part of the context | given to each poll, so that it may borrow |
-//! | a new leader's publication | polling waits for it, up to 5 s | added between polls; sends meanwhile return `AdminAction` |
-//! | a client with nothing to send at a change of leader | closed after 5 s | says hello to the new leader by itself |
+//! | the listener | part of the context | passed to each poll, so that it can borrow |
+//! | a new leader's publication | polling blocks for it, up to 5 s | added between polls; until then sends return `AdminAction` |
+//! | a client with nothing to send at a change of leader | closes after 5 s | sends the new leader a keep-alive |
 //! | a send while no leader is known | `CLOSED` | `NotConnected`; `Closed` only when the client is closed |
 //! | the event of an older leader, polled late | followed | ignored |
 //! | the leader is not among its endpoints | `NullPointerException` | an error that says so |
-//! | a message of another schema | after the extension also taken for a cluster message | the extension's alone |
-//! | the state, and why a session ended | not shown | [`AeronCluster::state`], [`AeronCluster::close_reason`], [`EgressListener::on_state_change`] |
-//! | silence, and a lost session | the caller's to deal with | dealt with, if [asked for](Context::keep_alive_interval) and [asked for](Context::reconnect) |
-//! | the settings | changed by the client | never changed |
+//! | a message of another schema | goes to the extension, then is also decoded as a cluster message | goes to the extension only |
+//! | the state, and why a session ended | not visible | [`AeronCluster::state`], [`AeronCluster::close_reason`], [`EgressListener::on_state_change`] |
+//! | keep-alives; a lost session | up to the caller | up to the client, if [enabled](Context::keep_alive_interval); likewise [enabled](Context::reconnect) |
+//! | the context | changed by the client | consumed; clone it to use it again |
 //!
 //! # What becomes of messages
 //!
-//! A send that was taken is on its way, no more: only an answer of the service says that it was done. A send that was refused never
-//! happened. The client sends nothing twice by itself.
+//! A send that returned `Ok` is on its way, no more: only an answer of the service proves that the message was processed. A send that was
+//! refused never happened. The client never sends a message twice by itself.
 //!
-//! **While the leader stays**, messages of a session are done in the order they were sent, each once, and so come the answers.
+//! **While the leader stays the same**, messages of a session are processed once each, in the order in which they were sent, and answers come in
+//! that order.
 //!
-//! **When the leader changes**, the session stays. What was sent to the old leader and not answered is *in doubt*: it was lost, or it was
-//! done and its answer lost, for a service answers on the leader alone and a new leader does not answer what an old one has done. A
-//! lost message may be followed by one that is done, but none is done out of order or twice. An answer of the old leader may
-//! still come after the event that names the new one.
+//! **When the leader changes**, the session survives. A message that was sent to the old leader and is unanswered is *in doubt*: either it was
+//! lost, or it was processed and its answer was lost, since only a leader's service sends answers, and a new leader does not repeat those of the
+//! old one. A message may be lost while a later one is processed, but none is processed twice or out of order. An answer of the old
+//! leader may still arrive after the event that names the new one.
 //!
-//! **When the session is lost** and the client opens a [new one](Reason::NewSession), the same holds for all that was not
-//! answered; besides, it may be done as late as after the first messages of the new session, and its answers never come. To the
-//! service the new session is another client: if it must know who that is, the application tells it.
+//! **When the session is lost** and the client opens a [new one](Reason::NewSession), all unanswered messages are in doubt as well. They may even be
+//! processed after the first messages of the new session, and their answers never come. To the
+//! service the new session is another client; if it must recognise the client, the application has to tell it.
 //!
-//! So who cannot lose a request sends again what is in doubt, with the number that it had, and the service does a number once.
-//! [`RequestTracker`] keeps the numbers on the client's side.
+//! So if you cannot afford to lose a request, number your requests, repeat those in doubt under the same number, and let the service process each
+//! number once. [`RequestTracker`] keeps the numbers on the client's side.
 
 mod async_connect;
 mod by_hand;
@@ -103,10 +104,10 @@ use crate::codec::{SemanticVersion, SessionMessageHeader};
 /// Java's `AeronCluster.Configuration.PROTOCOL_SEMANTIC_VERSION`.
 pub const PROTOCOL_VERSION: SemanticVersion = SemanticVersion::new(0, 3, 0);
 
-/// Bytes before the payload of every message of a session. Java's `AeronCluster.SESSION_HEADER_LENGTH`.
+/// The length of the header in front of every message of a session, in bytes. Java's `AeronCluster.SESSION_HEADER_LENGTH`.
 pub const SESSION_HEADER_LENGTH: usize = SessionMessageHeader::ENCODED_LENGTH;
 
-/// How often a small message is offered before the caller is told that it was not taken.
+/// How often a control message is offered before its refusal is returned.
 const SEND_ATTEMPTS: usize = 3;
-/// How many fragments one poll of the egress delivers at most.
+/// The most fragments that one poll of the egress delivers.
 const FRAGMENT_LIMIT: usize = 10;

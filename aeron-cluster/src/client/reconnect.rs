@@ -1,15 +1,14 @@
-//! When a client that lost its session tries again; pure, so that it can be tested with made-up times.
+//! Decides when a client that lost its session tries again. Reads no clock, so that tests can pass any times.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How a client that lost its session opens a new one: after a delay that doubles with each attempt, up to a cap, and is a
-/// random part of it shorter, so that the clients of a cluster that comes back do not come all at once.
+/// The policy by which a client that lost its session opens a new one. Delays double with each attempt, up to a cap, and are shortened by a
+/// random amount, up to a half, so that many clients do not reconnect at the same moment.
 ///
-/// A session that lasted no longer than the longest delay does not count as a success: the delays go on from where they were, and so do
-/// the limits.
+/// A session that lasted no longer than the cap does not count as a success: delays and limits continue where they were.
 #[derive(Debug, Clone)]
 pub struct Reconnect {
     first_delay: Duration,
@@ -30,33 +29,33 @@ impl Default for Reconnect {
 }
 
 impl Reconnect {
-    /// From 100 ms to 5 s between attempts, without a limit.
+    /// The default policy: delays from 100 ms to 5 s, without limits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The longest delay before the first attempt; each is at least half as long as it may be. Default: 100 ms.
+    /// The longest delay before the first attempt. Default: 100 ms.
     #[must_use]
     pub fn first_delay(mut self, delay: Duration) -> Self {
         self.first_delay = delay;
         self
     }
 
-    /// The cap of the delays, at most a day. Default: 5 s.
+    /// The longest delay of all, at most a day. Default: 5 s.
     #[must_use]
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// How often to try before the client closes. Default: no limit.
+    /// The number of attempts after which the client closes. Default: no limit.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
     }
 
-    /// How long after the loss to try before the client closes; an attempt under way is not cut short. Default: no limit.
+    /// The time since the loss after which the client closes. An attempt in progress is not cut short. Default: no limit.
     #[must_use]
     pub fn max_elapsed(mut self, elapsed: Duration) -> Self {
         self.max_elapsed = Some(elapsed);
@@ -76,10 +75,10 @@ impl Reconnect {
     }
 }
 
-/// What is longer counts as this: a clock cannot be added to without end.
+/// Longer delays are cut to this, so that adding them to a time cannot overflow.
 const LONGEST_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Counts attempts, and says how long to wait for the next.
+/// Counts attempts, and computes the delay before the next.
 #[derive(Debug)]
 pub(super) struct Backoff {
     policy: Reconnect,
@@ -90,19 +89,19 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// For a session that was opened at `now`.
+    /// Starts with a session that was opened at `now`.
     pub(super) fn new(policy: Reconnect, now: Instant) -> Self {
         let random = RandomState::new().hash_one(std::process::id()) | 1;
         Self { policy, attempts: 0, lost_at: now, opened_at: now, random }
     }
 
-    /// How often a session was tried to open since the loss.
+    /// The number of attempts since the loss.
     pub(super) fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The session is lost. Returns the delay before the next attempt; `None` if there is to be none, because sessions that did not last
-    /// have used up the limits.
+    /// To be called when the session is lost. Returns the delay before the next attempt; `None` if sessions that did not last have
+    /// used up the limits.
     pub(super) fn on_loss(&mut self, now: Instant) -> Option<Duration> {
         if now.saturating_duration_since(self.opened_at) > self.policy.max_delay {
             self.attempts = 0;
@@ -114,12 +113,12 @@ impl Backoff {
         self.on_failure(now)
     }
 
-    /// An attempt begins.
+    /// To be called when an attempt begins.
     pub(super) fn on_attempt(&mut self) {
         self.attempts = self.attempts.saturating_add(1);
     }
 
-    /// The attempt failed. Returns the delay before the next; `None` if there is to be none.
+    /// To be called when an attempt failed. Returns the delay before the next; `None` if the limits are reached.
     pub(super) fn on_failure(&mut self, now: Instant) -> Option<Duration> {
         if self.policy.max_attempts.is_some_and(|max| self.attempts >= max) {
             return None;
@@ -129,7 +128,7 @@ impl Backoff {
         self.policy.max_elapsed.is_none_or(|max| next <= max).then_some(delay)
     }
 
-    /// The attempt gave a session.
+    /// To be called when an attempt opened a session.
     pub(super) fn on_opened(&mut self, now: Instant) {
         self.opened_at = now;
     }
@@ -137,7 +136,7 @@ impl Backoff {
     fn delay(&mut self) -> Duration {
         let factor = 1u32.checked_shl(self.attempts).unwrap_or(u32::MAX);
         let longest = self.policy.first_delay.saturating_mul(factor).min(self.policy.max_delay).min(LONGEST_DELAY);
-        // Xorshift: all that is asked of it is that two clients differ.
+        // Xorshift: good enough, since clients need only differ from each other.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;

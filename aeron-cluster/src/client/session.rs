@@ -1,4 +1,4 @@
-//! An open session: all that a message from the cluster may change.
+//! An open session: everything that a message from the cluster can change.
 
 use super::SESSION_HEADER_LENGTH;
 use super::change::Reason;
@@ -14,15 +14,15 @@ use crate::aeron::{Action, Header, OfferError, Subscription};
 use crate::codec::{EgressEvent, EventCode, NewLeaderEvent, SessionEvent, SessionKeepAlive, SessionMessageHeader};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The way to the leader.
+/// The publication to the leader.
 pub(super) enum Ingress {
     Ready(IngressPublication),
     Adding(AddingIngress),
-    /// There is none: the leader is lost or the session over.
+    /// There is none: the leader is lost, or the session has ended.
     None,
 }
 
-/// Which image brings the leader's egress.
+/// The image of the leader's egress.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EgressImage {
     pub(super) correlation_id: Option<i64>,
@@ -40,20 +40,20 @@ pub(super) struct Session {
     pub(super) settings: Settings,
     pub(super) machine: StateMachine,
     pub(super) ingress: Ingress,
-    /// `None` if a new leader was named by the caller, who polls by himself.
+    /// `None` if the caller, who polls himself, told us of the new leader.
     image: Option<EgressImage>,
-    /// The image that a new leader's made useless, whose partial message is to be forgotten.
+    /// The image of an old leader, whose partial message has to be dropped.
     stale_image: Option<EgressImage>,
     pub(super) keep_alive: KeepAlive,
     pub(super) cluster_session_id: i64,
     pub(super) leadership_term_id: i64,
     pub(super) leader_member_id: i32,
-    /// What goes before every message.
+    /// The encoded header for the next message.
     pub(super) header: [u8; SESSION_HEADER_LENGTH],
 }
 
 impl Session {
-    /// The session, and the way from its leader.
+    /// Returns the session and its egress subscription.
     pub(super) fn new(settings: Settings, connected: Connected) -> (Self, Subscription) {
         let now = settings.now();
         let mut session = Self {
@@ -72,7 +72,7 @@ impl Session {
         (session, connected.egress)
     }
 
-    /// Takes a session in place of the lost one. Returns the way from its leader.
+    /// Replaces the lost session. Returns the egress subscription of the new one.
     pub(super) fn replace(&mut self, connected: Connected) -> Subscription {
         let previous = std::mem::replace(&mut self.cluster_session_id, connected.cluster_session_id);
         self.leadership_term_id = connected.leadership_term_id;
@@ -95,7 +95,7 @@ impl Session {
         .encode();
     }
 
-    /// Sends with `send`, and takes notice of the outcome.
+    /// Sends with `send`, and tracks the outcome.
     #[inline]
     pub(super) fn send<T>(
         &mut self,
@@ -110,7 +110,7 @@ impl Session {
         outcome
     }
 
-    /// Takes notice of what a send gave.
+    /// Updates the state by the outcome of a send.
     #[inline]
     pub(super) fn track<T>(&mut self, outcome: &Result<T, OfferError>) {
         if outcome.is_ok() {
@@ -122,7 +122,7 @@ impl Session {
         }
     }
 
-    /// What a send is answered when there is no way to the leader.
+    /// What a send returns while there is no publication to the leader.
     pub(super) fn without_ingress(&self) -> OfferError {
         match self.machine.state() {
             State::PendingClose | State::Closed => OfferError::Closed,
@@ -136,12 +136,12 @@ impl Session {
         }
     }
 
-    /// The session of the publication whose partial messages are to be forgotten.
+    /// The session id of an image whose partial message has to be dropped; returned once.
     pub(super) fn take_stale_image(&mut self) -> Option<i32> {
         self.stale_image.take().map(|image| image.session_id)
     }
 
-    /// Takes a message of the egress.
+    /// Handles a message of the egress.
     #[inline]
     pub(super) fn on_egress<L: ControlledEgressListener>(
         &mut self,
@@ -182,12 +182,12 @@ impl Session {
         outcome.map(|()| action)
     }
 
-    /// Whether an event is of no use any more. Two leaders' images are polled one after the other, and the older one may come last.
+    /// Whether an event is outdated. The images of two leaders are polled one after the other, and the older one may come last.
     pub(super) fn is_too_late(&self, event: &NewLeaderEvent<'_>) -> bool {
         event.leadership_term_id < self.leadership_term_id || self.machine.state() == State::PendingClose
     }
 
-    /// Mirrors `AeronCluster.onNewLeader`, except that adding the publication does not wait.
+    /// Mirrors `AeronCluster.onNewLeader`, except that adding the publication does not block.
     pub(super) fn on_new_leader(&mut self, event: &NewLeaderEvent<'_>, image: Option<EgressImage>) -> Result<()> {
         let previous = std::mem::replace(&mut self.image, image);
         self.stale_image = previous.filter(|old| image.is_none_or(|new| new.session_id != old.session_id));
@@ -218,7 +218,7 @@ impl Session {
         Ok(channel_to(&self.settings.ingress_channel, leader))
     }
 
-    /// Notices that the leader's egress, or the whole media driver, is gone. Returns how much it did.
+    /// Checks whether the leader's egress, or the whole media driver, is gone. Returns the amount of work done.
     pub(super) fn check_connection(&mut self, egress: &mut Subscription) -> usize {
         if let Some(why) = self.settings.end_of_aeron() {
             self.machine.on_end(Reason::AeronClosed(why));
@@ -233,8 +233,8 @@ impl Session {
         1
     }
 
-    /// Gets on with the way to a new leader: adds the publication, and once it is connected says hello, so that a client with
-    /// nothing to send keeps its session; says it later too if that is wanted. Returns how much it did.
+    /// Connects to a new leader: adds the publication and, once it is connected, sends a keep-alive, so that a client with
+    /// nothing to send keeps its session. While connected, sends keep-alives that are due. Returns the amount of work done.
     pub(super) fn advance(&mut self) -> Result<usize> {
         match self.machine.state() {
             State::AwaitNewLeaderConnection => {
@@ -270,7 +270,7 @@ impl Session {
         }
     }
 
-    /// Tells the leader once that the client is alive.
+    /// Makes one attempt to send a keep-alive.
     pub(super) fn offer_keep_alive(&mut self) -> Result<i64, OfferError> {
         let keep_alive = SessionKeepAlive {
             leadership_term_id: self.leadership_term_id,

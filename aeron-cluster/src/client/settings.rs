@@ -1,4 +1,4 @@
-//! The settings of a cluster client after they were checked.
+//! The settings of a cluster client, after they have been checked.
 
 use std::cell::Cell;
 use std::sync::{Arc, PoisonError, TryLockError};
@@ -13,9 +13,9 @@ use crate::security::CredentialsSupplier;
 
 /// The longest client name. Java's `Aeron.Configuration.MAX_CLIENT_NAME_LENGTH`.
 const MAX_CLIENT_NAME_LENGTH: usize = 100;
-/// What is longer counts as this: a clock cannot be added to without end.
+/// Longer time-outs are cut to this, so that adding them to a time cannot overflow.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-/// How long a closed Aeron client may take to say why.
+/// How long to wait for a closed Aeron client to report why.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 const DEFAULT_CLIENT_NAME: &str = "cluster-client";
 
@@ -23,7 +23,7 @@ pub(super) struct Settings {
     pub(super) message_timeout: Duration,
     pub(super) new_leader_timeout: Option<Duration>,
     pub(super) ingress_channel: ChannelUri,
-    /// As the user gave them: what the cluster says of its members later does not change them.
+    /// As the user gave them. What the cluster later says about its members does not change them.
     pub(super) members: Option<Vec<Endpoint>>,
     pub(super) ingress_stream_id: i32,
     pub(super) egress_channel: String,
@@ -31,7 +31,7 @@ pub(super) struct Settings {
     pub(super) ingress_exclusive: bool,
     pub(super) client_name: String,
     pub(super) aeron: Aeron,
-    /// How the Aeron client was made; `None` for one that was given.
+    /// How to make the client's own Aeron client; `None` if one was supplied.
     own_aeron: Option<OwnAeron>,
     pub(super) idle_strategy: Box<dyn IdleStrategy + Send>,
     credentials_supplier: Shared<dyn CredentialsSupplier + Send>,
@@ -39,7 +39,7 @@ pub(super) struct Settings {
     pub(super) reconnect: Option<Reconnect>,
     clock: Arc<Clock>,
     agent_invoker: Option<Shared<AgentInvoker>>,
-    /// Since when the Aeron client is known to be closed.
+    /// When the Aeron client was first seen closed.
     closed_since: Cell<Option<Instant>>,
 }
 
@@ -49,10 +49,10 @@ impl Settings {
         (self.clock)()
     }
 
-    /// Works an Aeron client that has no thread for it, and what the user wants to be worked beside it. Returns how much that did.
+    /// Runs the conductor of an Aeron client that has no thread for it, and the user's invoker. Returns the amount of work done.
     /// Mirrors `AeronCluster.Context.runAgentInvokers`.
     pub(super) fn run_invokers(&self) -> usize {
-        // Clients made from copies of one context share what is worked: who is at it already is not waited for, least of all by itself.
+        // Clients made from clones of one context share the invoker. If it is running already, perhaps further up this stack, it is skipped.
         let work = self.agent_invoker.as_ref().map_or(0, |invoker| match invoker.try_lock() {
             Ok(mut invoker) => invoker(),
             Err(TryLockError::Poisoned(invoker)) => invoker.into_inner()(),
@@ -69,24 +69,24 @@ impl Settings {
         self.credentials_supplier.lock().unwrap_or_else(PoisonError::into_inner).on_challenge(encoded_challenge)
     }
 
-    /// Whether [`renew_aeron`](Self::renew_aeron) can help when the Aeron client is closed.
+    /// Whether [`renew_aeron`](Self::renew_aeron) can replace the Aeron client when it is closed.
     pub(super) fn owns_aeron(&self) -> bool {
         self.own_aeron.is_some()
     }
 
-    /// What the Aeron client says about its end, if it ended.
+    /// `Some` if the Aeron client is closed, with the error that closed it if it reported one.
     pub(super) fn end_of_aeron(&self) -> Option<Option<Error>> {
         if !self.aeron.is_closed() {
             return None;
         }
-        // C closes its client before it says why.
+        // C closes the client before it reports why.
         let since = self.closed_since.get().unwrap_or_else(Instant::now);
         self.closed_since.set(Some(since));
         let why = self.aeron.last_error();
         (why.is_some() || since.elapsed() > LAST_WORDS).then_some(why)
     }
 
-    /// Makes a new Aeron client in place of one that is closed. Waits for no driver: without one it is an error at once.
+    /// Replaces a closed Aeron client. Without a live driver this is an error at once; otherwise it blocks until the driver answers.
     pub(super) fn renew_aeron(&mut self) -> Result<()> {
         let Some(own) = self.own_aeron.as_ref().filter(|_| self.aeron.is_closed()) else { return Ok(()) };
         let dir = self.aeron.dir();
@@ -100,7 +100,7 @@ impl Settings {
     }
 }
 
-/// What a client's own Aeron client is made of.
+/// The settings of a client's own Aeron client.
 struct OwnAeron {
     dir: Option<std::path::PathBuf>,
     driver_timeout: Option<Duration>,
@@ -125,7 +125,7 @@ impl OwnAeron {
 }
 
 impl Context {
-    /// Checks everything, and connects to the media driver if no Aeron client was given. Mirrors
+    /// Checks the settings, and connects to the media driver if no Aeron client was given. Mirrors
     /// `AeronCluster.Context.conclude`.
     pub(super) fn conclude(self) -> Result<Settings> {
         let (ingress_channel, members) = self.check_ingress()?;

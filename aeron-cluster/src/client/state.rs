@@ -1,4 +1,4 @@
-//! Where a session stands with its cluster; pure, so that it can be tested with made-up times.
+//! The state machine of a session. Reads no clock, so that tests can pass any times.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 use super::change::{Reason, StateChange};
 use crate::aeron::OfferError;
 
-/// Where a client stands with its cluster. Mirrors `AeronCluster.State`, which Java does not show.
+/// The state of a cluster client. Mirrors `AeronCluster.State`, which is private in Java.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// The session is open and the leader takes messages.
+    /// The session is open and the leader accepts messages.
     Connected,
-    /// The leader is lost; the cluster is expected to name a new one.
+    /// The leader is lost; the client waits for the cluster to name a new one.
     AwaitNewLeader,
-    /// A new leader is named; nothing was sent to it yet.
+    /// There is a new leader; nothing has been sent to it yet.
     AwaitNewLeaderConnection,
-    /// The session is over; the next poll closes the client or lets it reconnect. No change to it is told: it goes with the one
-    /// that follows.
+    /// The session has ended; the next poll closes the client or makes it reconnect. This change is not reported separately, only the one that
+    /// follows.
     PendingClose,
-    /// The session is lost, and the client opens a new one by itself. See [`Context::reconnect`](super::Context::reconnect).
+    /// The session is lost, and the client is opening a new one. See [`Context::reconnect`](super::Context::reconnect).
     Reconnecting,
     /// The client is closed.
     Closed,
@@ -39,7 +39,7 @@ impl fmt::Display for State {
     }
 }
 
-/// The state, until when it may last, why it ended, and the changes that are still to be told.
+/// The state, its deadline, why the session ended, and the changes that have not been reported yet.
 #[derive(Debug)]
 pub(super) struct StateMachine {
     state: State,
@@ -47,13 +47,13 @@ pub(super) struct StateMachine {
     message_timeout: Duration,
     new_leader_timeout: Duration,
     end: Option<Reason>,
-    /// What state the listener knows of.
+    /// The last state in `changes`, which skips `PendingClose`.
     told: State,
     changes: VecDeque<StateChange>,
 }
 
 impl StateMachine {
-    /// The state of a session that was opened at `now`.
+    /// A session that was opened at `now`.
     pub(super) fn new(message_timeout: Duration, new_leader_timeout: Duration, now: Instant) -> Self {
         Self {
             state: State::Connected,
@@ -71,7 +71,7 @@ impl StateMachine {
         self.state
     }
 
-    /// Whether the publication to the leader is of use; if not, it is to be closed.
+    /// Whether the publication to the leader is needed; if not, it should be closed.
     #[inline]
     pub(super) fn uses_ingress(&self) -> bool {
         matches!(self.state, State::Connected | State::AwaitNewLeaderConnection)
@@ -82,7 +82,7 @@ impl StateMachine {
         self.end.as_ref()
     }
 
-    /// The next change that is to be told, in their order.
+    /// The next change to report.
     #[inline]
     pub(super) fn next_change(&mut self) -> Option<StateChange> {
         self.changes.pop_front()
@@ -98,7 +98,7 @@ impl StateMachine {
         }
     }
 
-    /// Takes the outcome of a send to the leader. Mirrors `AeronCluster.trackIngressPublicationResult`.
+    /// Updates the state by the outcome of a send to the leader. Mirrors `AeronCluster.trackIngressPublicationResult`.
     #[inline]
     pub(super) fn on_send<T>(&mut self, outcome: &Result<T, OfferError>, now: impl FnOnce() -> Instant) {
         match (self.state, outcome) {
@@ -111,7 +111,7 @@ impl StateMachine {
         }
     }
 
-    /// The leader is lost: a publication or the egress image is gone.
+    /// To be called when the leader is lost: the ingress is not connected, or the egress image is gone.
     pub(super) fn on_disconnected(&mut self, now: Instant, reason: &Reason) {
         if self.uses_ingress() {
             self.deadline = now + self.new_leader_timeout;
@@ -119,13 +119,13 @@ impl StateMachine {
         }
     }
 
-    /// The cluster named a new leader.
+    /// To be called when the cluster has named a new leader.
     pub(super) fn on_new_leader(&mut self, leader_member_id: i32, leadership_term_id: i64, now: Instant) {
         self.deadline = now + self.message_timeout;
         self.change(State::AwaitNewLeaderConnection, &Reason::NewLeader { leader_member_id, leadership_term_id });
     }
 
-    /// The session is over.
+    /// To be called when the session has ended.
     pub(super) fn on_end(&mut self, why: Reason) {
         if !matches!(self.state, State::PendingClose | State::Closed) {
             self.change(State::PendingClose, &why);
@@ -133,20 +133,20 @@ impl StateMachine {
         }
     }
 
-    /// The session is lost, and a new one is to be opened.
+    /// To be called when the session is lost and a new one will be opened.
     pub(super) fn on_reconnecting(&mut self) {
         if let Some(why) = self.end.take() {
             self.change(State::Reconnecting, &why);
         }
     }
 
-    /// A new session was opened in place of the lost one.
+    /// To be called when a new session has replaced the lost one.
     pub(super) fn on_new_session(&mut self, new_leader_timeout: Duration, cluster_session_id: i64, previous: i64) {
         self.new_leader_timeout = new_leader_timeout;
         self.change(State::Connected, &Reason::NewSession { cluster_session_id, previous });
     }
 
-    /// The client is closed.
+    /// To be called when the client is closed.
     pub(super) fn on_closed(&mut self) {
         if self.state != State::Closed {
             let why = self.end.take().unwrap_or(Reason::ClosedByOwner);
@@ -155,7 +155,7 @@ impl StateMachine {
         }
     }
 
-    /// Whether the session is over, be it now. Mirrors `AeronCluster.pollStateChanges`.
+    /// Whether the session has ended; checks the deadline too. Mirrors `AeronCluster.pollStateChanges`.
     pub(super) fn is_over(&mut self, now: impl FnOnce() -> Instant) -> bool {
         match self.state {
             State::Connected | State::Reconnecting | State::Closed => return false,

@@ -1,14 +1,14 @@
-//! Which requests were answered; pure.
+//! Keeps track of unanswered requests.
 
 use std::collections::VecDeque;
 
-/// Numbers requests, and tells which of them are unanswered, and which of these are in doubt: sent before the last interruption, so
+/// Numbers requests, and tells which of them are unanswered and which of those are in doubt: sent before the last interruption, so
 /// that their answers may never come. See the [module's documentation](super#what-becomes-of-messages).
 ///
-/// The application puts the number into the request, and the service into its answer; numbers count up from 0 and are never used
-/// again. What is kept with a number is the application's choice: the request itself if it is to be sent again, the time it was sent,
-/// or nothing. Answers may come in any order. Kept is everything from the oldest unanswered request on: what is never answered must be
-/// [given up](Self::give_up).
+/// The application puts the number into the request, and the service puts it into the answer. Numbers count up from 0 and are never
+/// reused. `T` is what the application wants to keep with a number: the request itself if it may be sent again, the time it was sent,
+/// or `()`. Answers may come in any order. Memory is kept for everything since the oldest unanswered request, so
+/// [give up](Self::give_up) requests that will never be answered.
 ///
 /// ```
 /// use aeron_cluster::client::RequestTracker;
@@ -24,10 +24,10 @@ use std::collections::VecDeque;
 /// ```
 #[derive(Debug, Clone)]
 pub struct RequestTracker<T> {
-    /// From number `first` on; `None` for what is answered.
+    /// The requests from number `first` on; `None` if answered.
     requests: VecDeque<Option<T>>,
     first: u64,
-    /// What is below this was sent before the last interruption.
+    /// Requests with lower numbers were sent before the last interruption.
     doubtful_below: u64,
     unanswered: usize,
     doubtful: usize,
@@ -40,17 +40,17 @@ impl<T> Default for RequestTracker<T> {
 }
 
 impl<T> RequestTracker<T> {
-    /// Nothing is sent yet.
+    /// A tracker without requests.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The number that the next request has: for those who write it into the message before it is sent.
+    /// The number of the next request, to be written into its message.
     pub fn next_number(&self) -> u64 {
         self.first + self.requests.len() as u64
     }
 
-    /// A request was sent: keeps `request` with its number, and returns that. Call it when the send was taken, not before.
+    /// Records a request that was sent, and returns its number. Call it after the send has returned `Ok`, not before.
     pub fn track(&mut self, request: T) -> u64 {
         let number = self.next_number();
         self.requests.push_back(Some(request));
@@ -58,7 +58,7 @@ impl<T> RequestTracker<T> {
         number
     }
 
-    /// An answer came. Returns what was kept with the number; `None` if it was answered before, given up, or never sent.
+    /// Records an answer. Returns what was kept with the number; `None` if it was already answered or given up, or never sent.
     pub fn answered(&mut self, number: u64) -> Option<T> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let request = self.requests.get_mut(index)?.take()?;
@@ -71,34 +71,34 @@ impl<T> RequestTracker<T> {
         Some(request)
     }
 
-    /// The leader changed, or the session was lost: what is unanswered now is in doubt.
+    /// To be called when the leader changed or the session was lost: all requests that are unanswered now are in doubt.
     pub fn interrupted(&mut self) {
         self.doubtful_below = self.next_number();
         self.doubtful = self.unanswered;
     }
 
-    /// How many requests are unanswered.
+    /// The number of unanswered requests.
     pub fn unanswered_count(&self) -> usize {
         self.unanswered
     }
 
-    /// How many of these are in doubt; the answers to the others are on their way.
+    /// The number of unanswered requests that are in doubt.
     pub fn in_doubt_count(&self) -> usize {
         self.doubtful
     }
 
-    /// The requests that are unanswered, from the oldest on.
+    /// The unanswered requests, oldest first.
     pub fn unanswered(&self) -> impl Iterator<Item = (u64, &T)> {
         let numbered = (self.first..).zip(&self.requests);
         numbered.filter_map(|(number, request)| request.as_ref().map(|request| (number, request)))
     }
 
-    /// The requests that are in doubt, from the oldest on: lost, or done without an answer.
+    /// The requests in doubt, oldest first: lost, or processed without an answer.
     pub fn in_doubt(&self) -> impl Iterator<Item = (u64, &T)> {
         self.unanswered().take_while(|(number, _)| *number < self.doubtful_below)
     }
 
-    /// The request is not waited for any more. The same as [`answered`](Self::answered), by the name of what it means.
+    /// Stops waiting for an answer. Does the same as [`answered`](Self::answered).
     pub fn give_up(&mut self, number: u64) -> Option<T> {
         self.answered(number)
     }

@@ -1,10 +1,11 @@
 //! The clustered service and the container that hosts it.
 //!
-//! Write a [`ClusteredService`], give it to [`ClusteredServiceContainer::launch`], and it is a replicated state machine
-//! beside the official consensus module.
+//! Implement [`ClusteredService`] and pass it to [`ClusteredServiceContainer::launch`], which runs it as a replicated state machine
+//! next to the official consensus module. [`ClusteredServiceAgent`] does the same on a thread of yours.
 //!
-//! The files in the order a message meets them: `log_adapter` reads the log, `agent` runs the duty cycle, `core` applies
-//! each event to the service, which answers through `client_session` and `cluster`.
+//! To read the source, follow a message: `agent` runs the duty cycle, `log_adapter` reads the log, `core` applies
+//! each event to the service, and the service answers through `client_session` and `cluster`. `control`, `joining` and `snapshots` are what the
+//! consensus module asks for besides; `conclude` and `start` come first, `stop` says how it ends.
 
 mod affinity;
 mod agent;
