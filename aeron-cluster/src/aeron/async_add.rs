@@ -1,4 +1,4 @@
-//! Adding something to a client without waiting for the driver.
+//! Adding something to a client without blocking for the driver.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -15,16 +15,16 @@ use crate::error::{Error, ErrorKind, Result};
 /// All `aeron_async_add_*_t` are one C struct under several names (aeronc.h).
 pub(crate) type Registering = sys::aeron_client_registering_resource_stct;
 
-/// How often a waiting add looks for the driver's answer.
+/// How often a blocking add checks for the driver's answer.
 const POLL_INTERVAL: Duration = Duration::from_micros(200);
-/// How much longer than the client itself a waiting add waits: the client's own verdict says more.
+/// How much longer than the client's own time-out a blocking add waits, since the client's error says more.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How C adds one kind of thing: the four functions of `aeron_async_add_*`.
 pub(crate) trait Registration {
-    /// What C hands out.
+    /// What C returns.
     type Native: Native;
-    /// What the user gets for it.
+    /// What the user gets.
     type Added;
 
     /// Starts the registration.
@@ -48,7 +48,7 @@ pub(crate) trait Registration {
     /// As `poll`.
     unsafe fn registration_id(registering: *mut Registering) -> i64;
 
-    /// Whom C tells when it is done with what it was given.
+    /// What C calls once it no longer uses what it was given.
     fn notify(&self) -> Notify {
         Notify::NOBODY
     }
@@ -101,7 +101,7 @@ impl Orphan {
     }
 }
 
-/// Waiting for the driver, for as long as that makes sense.
+/// Waits for the driver, up to a deadline.
 pub(super) struct Patience {
     deadline: Instant,
 }
@@ -112,7 +112,7 @@ impl Patience {
         Ok(Patience { deadline: Instant::now() + client.driver_timeout + GRACE })
     }
 
-    /// Passes some time, and works the conductor if it has no thread of its own.
+    /// Blocks for a short time, and runs the conductor if it has no thread of its own.
     pub(super) fn wait(&mut self, client: &ClientInner, name: &str) -> Result<()> {
         if Instant::now() > self.deadline {
             return Err(Error::new(
@@ -120,7 +120,7 @@ impl Patience {
                 format!("the media driver did not answer within {:?}: {name}", client.driver_timeout),
             ));
         }
-        // What goes wrong there ends the client, and the next poll says so.
+        // An error there ends the client, and the next poll reports it.
         if client.drive().unwrap_or(0) == 0 {
             std::thread::sleep(POLL_INTERVAL);
         }
@@ -128,9 +128,9 @@ impl Patience {
     }
 }
 
-/// A registration under way.
+/// A publication, subscription or counter that is being added.
 ///
-/// Poll it until it gives the thing or an error. Dropped before that, it is cancelled and leaves nothing behind in the
+/// Poll it until it returns the result or an error. Dropping it before that cancels it, and leaves nothing behind in the
 /// driver. Mirrors `aeron_async_add_*_t`.
 #[must_use = "dropping it cancels the registration"]
 pub struct AsyncAdd<T> {
@@ -178,17 +178,16 @@ impl<T> AsyncAdd<T> {
         })
     }
 
-    /// The id of the registration with the driver, which what is added has too.
+    /// The registration id, which the result will have too.
     pub fn registration_id(&self) -> i64 {
         self.registration_id
     }
 
-    /// Asks whether the driver has answered. Does not block.
+    /// Checks whether the driver has answered. Does not block.
     ///
     /// # Errors
     ///
-    /// What the driver said, naming the channel. After an error or a result the registration is over, and polling again
-    /// is an error.
+    /// The driver's error, with the channel. After an error or a result, polling again is an error.
     pub fn poll(&mut self) -> Result<Option<T>> {
         let Some(registering) = self.registering else {
             return Err(Error::new(ErrorKind::State, format!("{} was answered already", self.name)));
@@ -204,7 +203,7 @@ impl<T> AsyncAdd<T> {
         }
     }
 
-    /// Waits for the driver's answer, working the conductor meanwhile if it has no thread of its own.
+    /// Blocks until the driver answers, and runs the conductor meanwhile if it has no thread of its own.
     pub(crate) fn wait(mut self) -> Result<T> {
         let mut patience = Patience::new(&self.client, &self.name)?;
         loop {
@@ -270,7 +269,7 @@ impl<T> Drop for AsyncAdd<T> {
             // client goes (aeron_client_conductor_on_close).
             let result = unsafe { (self.cancel)(self.client.ptr(), registering.as_ptr(), self.notify) };
             if result < 0 && !self.client.is_closed() {
-                // A static counter, or a conductor that is behind.
+                // C cannot cancel it: a static counter, or the conductor's queue is full.
                 self.client.adopt(Orphan::new(registering, self.settle, None));
             }
         }

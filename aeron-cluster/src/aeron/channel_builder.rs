@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 const MIN_TERM_LENGTH: usize = 64 * 1024;
 const MAX_TERM_LENGTH: usize = 1024 * 1024 * 1024;
 
-/// Refuses a length that no term has.
+/// Refuses a length that a term cannot have.
 pub(crate) fn check_term_length(length: usize, what: &str) -> Result<()> {
     if (MIN_TERM_LENGTH..=MAX_TERM_LENGTH).contains(&length) && length.is_power_of_two() {
         return Ok(());
@@ -21,8 +21,8 @@ pub(crate) fn check_term_length(length: usize, what: &str) -> Result<()> {
 
 macro_rules! params {
     ($($(#[$doc:meta])* $name:ident($value:ident: $type:ty) = $key:literal, $text:expr;)*) => {
-        /// Parameters of channels, one after the other: `ChannelUri::udp().endpoint("localhost:20121").term_length(65_536)`. What they may
-        /// be is for the driver to say, when the channel is used. Mirrors `io.aeron.ChannelUriStringBuilder`.
+        /// Typed parameters of channels: `ChannelUri::udp().endpoint("localhost:20121").term_length(65_536)`. Values are not checked here; the
+        /// driver refuses wrong ones when the channel is used. Mirrors `io.aeron.ChannelUriStringBuilder`.
         impl ChannelUri {
             $(
                 $(#[$doc])*
@@ -39,25 +39,25 @@ macro_rules! params {
 }
 
 params! {
-    /// Where a publication sends to and a subscription receives at: an address and a port.
+    /// The address and port that a publication sends to and a subscription receives at.
     endpoint(endpoint: &str) = "endpoint", endpoint;
-    /// The network interface, or the address of one with a mask.
+    /// The network interface, or its address with a mask.
     interface(interface: &str) = "interface", interface;
-    /// Where receivers that choose their own address say so.
+    /// The control address, to which receivers with an address of their own announce themselves.
     control(control: &str) = "control", control;
     /// How destinations are managed: `manual`, `dynamic` or `response`.
     control_mode(mode: &str) = "control-mode", mode;
     /// Names by which the driver shares a channel: `tag of the channel,tag of the publication`.
     tags(tags: &str) = "tags", tags;
-    /// A name for people; the driver passes it on.
+    /// A name for humans, which the driver passes on.
     alias(alias: &str) = "alias", alias;
-    /// How a publication's flow is controlled: `max`, `min`, `tagged`, with parameters behind a comma.
+    /// The flow control strategy of a publication: `max`, `min` or `tagged`, with parameters after a comma.
     flow_control(strategy: &str) = "fc", strategy;
-    /// How congestion is controlled: `static` or `cubic`.
+    /// The congestion control strategy: `static` or `cubic`.
     congestion_control(strategy: &str) = "cc", strategy;
     /// The session of a publication, or the only one that a subscription receives.
     session_id(id: i32) = "session-id", id.to_string();
-    /// The stream, where the channel alone names it.
+    /// The stream, where it is given in the channel only.
     stream_id(id: i32) = "stream-id", id.to_string();
     /// The length of a term in bytes, a power of two.
     term_length(length: usize) = "term-length", length.to_string();
@@ -65,7 +65,7 @@ params! {
     initial_term_id(id: i32) = "init-term-id", id.to_string();
     /// The term in which a publication begins.
     term_id(id: i32) = "term-id", id.to_string();
-    /// Where in its term a publication begins, in bytes.
+    /// The offset in its term at which a publication begins, in bytes.
     term_offset(offset: usize) = "term-offset", offset.to_string();
     /// The longest packet, in bytes.
     mtu(length: usize) = "mtu", length.to_string();
@@ -73,7 +73,7 @@ params! {
     ttl(hops: u8) = "ttl", hops.to_string();
     /// How far a publication may be ahead of its receivers, in bytes.
     publication_window(length: usize) = "pub-wnd", length.to_string();
-    /// How much a receiver takes ahead, in bytes.
+    /// How much a receiver accepts ahead of what was consumed, in bytes.
     receiver_window(length: usize) = "rcv-wnd", length.to_string();
     /// The send buffer of the socket, in bytes.
     socket_send_buffer(length: usize) = "so-sndbuf", length.to_string();
@@ -81,15 +81,15 @@ params! {
     socket_receive_buffer(length: usize) = "so-rcvbuf", length.to_string();
     /// How long a closed publication lingers for receivers that lag behind.
     linger(period: Duration) = "linger", nanos(period);
-    /// How long a receiver waits before it asks for what is missing.
+    /// How long a receiver waits before it requests missing data.
     nak_delay(delay: Duration) = "nak-delay", nanos(delay);
-    /// How much may be sent again at a time.
+    /// The most retransmissions in progress at a time.
     max_resend(count: usize) = "max-resend", count.to_string();
-    /// Whether what is missing is asked for again, or passed over.
+    /// Whether missing data is requested again, or skipped.
     reliable(reliable: bool) = "reliable", reliable.to_string();
-    /// Whether the log takes its place only as it is written.
+    /// Whether the log is a sparse file, which takes up memory only as it is written.
     sparse(sparse: bool) = "sparse", sparse.to_string();
-    /// Whether receivers are told of the end of the stream.
+    /// Whether receivers are notified of the end of the stream.
     eos(eos: bool) = "eos", eos.to_string();
     /// Whether a slow subscriber holds up the others.
     tether(tether: bool) = "tether", tether.to_string();
@@ -97,24 +97,24 @@ params! {
     group(group: bool) = "group", group.to_string();
     /// The tag of a receiver, for flow control that counts tagged ones.
     group_tag(tag: i64) = "gtag", tag.to_string();
-    /// Whether a subscription comes back to a stream that it fell out of.
+    /// Whether a subscription may rejoin a stream after losing its image.
     rejoin(rejoin: bool) = "rejoin", rejoin.to_string();
     /// Whether a spy counts as a receiver.
     spies_simulate_connection(simulate: bool) = "ssc", simulate.to_string();
-    /// What belongs together of a request and its response: who asks gives its publication the registration id of the subscription that
-    /// is to have the response, and who answers the correlation id of the request's image, or `prototype`.
+    /// Links a response channel to a request. The client sets it on its request publication, to the registration id of the subscription for
+    /// the response; the server sets it on its response publication, to the correlation id of the request's image. Or `prototype`.
     response_correlation_id(id: &str) = "response-correlation-id", id;
-    /// How long a slow subscriber that holds up nobody keeps its place in the flow control.
+    /// How long a slow untethered subscriber counts in flow control.
     untethered_window_limit_timeout(timeout: Duration) = "untethered-window-limit-timeout", nanos(timeout);
-    /// How long such a subscriber lingers before it rests.
+    /// How long an untethered subscriber lingers before it rests.
     untethered_linger_timeout(timeout: Duration) = "untethered-linger-timeout", nanos(timeout);
-    /// How long such a subscriber rests before it joins again.
+    /// How long an untethered subscriber rests before it joins again.
     untethered_resting_timeout(timeout: Duration) = "untethered-resting-timeout", nanos(timeout);
-    /// Where in a message the time is written at which the driver received its packet: an offset or `reserved`.
+    /// The offset in a message at which the driver writes the time when the packet was received by the medium; or `reserved`.
     media_receive_timestamp_offset(offset: &str) = "media-rcv-ts-offset", offset;
-    /// Where in a message the time is written at which the driver took it from the socket.
+    /// The offset in a message at which the driver writes the time when it took the packet from the socket; or `reserved`.
     channel_receive_timestamp_offset(offset: &str) = "channel-rcv-ts-offset", offset;
-    /// Where in a message the time is written at which the driver gave it to the socket.
+    /// The offset in a message at which the driver writes the time when it passed the packet to the socket; or `reserved`.
     channel_send_timestamp_offset(offset: &str) = "channel-snd-ts-offset", offset;
 }
 
@@ -136,13 +136,13 @@ impl ChannelUri {
         self
     }
 
-    /// Where a publication begins, as a position: its terms, and where in its term. Mirrors
+    /// The position at which a publication begins: sets `init-term-id`, `term-id`, `term-offset` and `term-length`. Mirrors
     /// `ChannelUriStringBuilder.initialPosition`.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a position that is negative or no multiple of 32, and for a length that no term
-    /// has.
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a position that is negative or not a multiple of 32, and for a length that a term
+    /// cannot have.
     pub fn initial_position(self, position: i64, initial_term_id: i32, term_length: usize) -> Result<Self> {
         let invalid = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
         check_term_length(term_length, "term length")?;

@@ -1,4 +1,4 @@
-//! What the driver says of the sockets behind a channel.
+//! The status of a channel, and its socket addresses.
 
 use aeron_sys as sys;
 
@@ -7,7 +7,7 @@ use crate::error::Result;
 
 /// The longest address as text, with its NUL (`AERON_CLIENT_MAX_LOCAL_ADDRESS_STR_LEN`).
 const ADDRESS_LENGTH: usize = 64;
-/// How many addresses are asked for at first; most have one.
+/// How many addresses are requested at first; most channels have one.
 const FEW_ADDRESSES: usize = 4;
 
 /// The state of the channel of a publication or subscription (`ChannelEndpointStatus`).
@@ -16,9 +16,9 @@ const FEW_ADDRESSES: usize = 4;
 pub enum ChannelStatus {
     /// The driver is setting it up.
     Initializing,
-    /// Its socket failed, or there is no status: the client ended.
+    /// Its socket failed, or there is no status because the client has ended.
     Errored,
-    /// It works.
+    /// It is in use.
     Active,
     /// The driver is taking it down.
     Closing,

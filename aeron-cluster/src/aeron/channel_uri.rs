@@ -11,7 +11,7 @@ const SPY_PREFIX: &str = "aeron-spy:";
 /// The longest channel, in bytes (`ChannelUri.MAX_URI_LENGTH`, `AERON_URI_MAX_LENGTH` less its NUL).
 const MAX_LENGTH: usize = 4095;
 
-/// A channel for C, which would send a longer one cut off, or not at all.
+/// A channel as a C string. Refuses one that is too long, which C would truncate, or not send at all.
 pub(crate) fn native_channel(channel: &str, what: &str) -> Result<CString> {
     check_length(channel, what)?;
     c_string(channel, what)
@@ -38,7 +38,7 @@ pub struct ChannelUri {
 }
 
 impl ChannelUri {
-    /// Parses a channel. Of parameters with one key the last counts, and a value may be empty, as in Java.
+    /// Parses a channel. As in Java, the last of several parameters with the same key counts, and a value may be empty.
     ///
     /// # Errors
     ///
@@ -75,17 +75,17 @@ impl ChannelUri {
         ChannelUri { prefix: "", media: media.to_owned(), params: Vec::new() }
     }
 
-    /// The media: `udp` or `ipc`.
+    /// The medium: `udp` or `ipc`.
     pub fn media(&self) -> &str {
         &self.media
     }
 
-    /// Whether the media is UDP.
+    /// Whether the medium is UDP.
     pub fn is_udp(&self) -> bool {
         self.media == "udp"
     }
 
-    /// Whether the media is shared memory.
+    /// Whether the medium is shared memory (IPC).
     pub fn is_ipc(&self) -> bool {
         self.media == "ipc"
     }
@@ -107,7 +107,7 @@ impl ChannelUri {
         self.params.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// Sets a parameter, in its place if it is there already.
+    /// Sets a parameter. If it is already there, it keeps its place in the order.
     pub fn put(&mut self, key: &str, value: impl Into<String>) {
         let value = value.into();
         match self.params.iter_mut().find(|(name, _)| name == key) {

@@ -22,16 +22,16 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A client of a media driver.
 ///
-/// Cheap to clone: clones are the same client. It has one thread of its own, the conductor, or else the program works the
-/// conductor ([`do_work`](Self::do_work)). All methods can be called from any thread, also from handlers, where those that wait
-/// would wait for themselves and are errors of the kind [`State`](crate::ErrorKind::State). Mirrors `io.aeron.Aeron` and `aeron_t`.
+/// Cheap to clone: clones are the same client. Its conductor has a thread, or else the program runs it
+/// ([`do_work`](Self::do_work)). All methods can be called from any thread. In handlers, which the conductor calls, methods that block
+/// would wait for themselves and return an error of kind [`State`](crate::ErrorKind::State). Mirrors `io.aeron.Aeron` and `aeron_t`.
 ///
-/// The client closes when the last clone and the last handle that came from it are gone. It is of no use to a child that is forked: adding
+/// The client closes when the last clone and the last handle that came from it are dropped. A forked child cannot use it: adding
 /// is an error there, closing does nothing, and sending would write into the parent's logs.
 #[derive(Clone)]
 pub struct Aeron {
     inner: Arc<ClientInner>,
-    /// The same, for those who read its counters.
+    /// The same, for readers of counters.
     owner: Owner,
 }
 
@@ -40,12 +40,13 @@ impl Aeron {
     ///
     /// # Blocking
     ///
-    /// Up to the driver time-out when no driver is there.
+    /// Until the driver answers, up to the driver time-out.
     ///
     /// # Errors
     ///
-    /// [`DriverDead`](crate::ErrorKind::DriverDead) when no driver answers, naming its directory;
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a setting that cannot be used.
+    /// [`DriverDead`](crate::ErrorKind::DriverDead) if no driver answers, naming its directory;
+    /// [`Protocol`](crate::ErrorKind::Protocol) if the driver's file is damaged or of another version;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an invalid setting.
     pub fn connect(context: Context) -> Result<Self> {
         context.connect()
     }
@@ -55,9 +56,9 @@ impl Aeron {
         Aeron { inner, owner }
     }
 
-    /// A client that C code made and closes, to add to it from Rust.
+    /// Wraps a client that C code has made and will close, to add to it from Rust.
     ///
-    /// Handlers that are added here are never called: C has none of ours. Its error handler should not be C's default, which ends the
+    /// Handlers added to it are never called, since C knows none of ours. Its error handler should not be C's default, which exits the
     /// process when the driver dies.
     ///
     /// # Safety
@@ -77,7 +78,7 @@ impl Aeron {
         &self.inner.dir
     }
 
-    /// How long the driver may be silent, and how long adding something may take.
+    /// How long the driver may be silent, and the longest that adding something blocks.
     pub fn driver_timeout(&self) -> std::time::Duration {
         self.inner.driver_timeout
     }
@@ -94,31 +95,31 @@ impl Aeron {
         unsafe { sys::aeron_next_correlation_id(self.inner.ptr()) }
     }
 
-    /// Whether the client ended by itself, as it does when the driver dies or lost touch with it. Final.
+    /// Whether the client has ended by itself, as it does when the driver dies or takes the client for dead. Final.
     ///
-    /// C says so first, then closes one handle after the other, and then reports the error: a handle may say a moment later that it
-    /// is closed, and says so once [`last_error`](Self::last_error) has what ended the client
+    /// C sets this first, then closes one handle after the other, and then reports the error. So a handle may report that it
+    /// is closed a moment later, but not later than [`last_error`](Self::last_error) has the error that ended the client
     /// (`aeron_client_conductor_force_close_resources`).
     pub fn is_closed(&self) -> bool {
         self.inner.is_closed()
     }
 
-    /// The last error the conductor reported, the one that ended the client among them.
+    /// The last error that the conductor reported, such as the one that ended the client.
     pub fn last_error(&self) -> Option<Error> {
         self.inner.callbacks.last_error()
     }
 
-    /// Works the conductor once, and returns how much there was to do. For a client that has no thread for it
-    /// ([`Context::use_conductor_agent_invoker`]); does not wait.
+    /// Runs one duty cycle of the conductor, and returns the amount of work done. Only for a client whose conductor has no thread
+    /// ([`Context::use_conductor_agent_invoker`]). Does not block.
     ///
-    /// Any thread may do it, one at a time: to others, and in handlers that it calls, the answer is 0 and nothing is done. What was
-    /// added or dropped on any thread since is done here. Mirrors `AgentInvoker.invoke` of `Aeron.conductorAgentInvoker` and
+    /// Any thread may call it. While one thread is in it, other threads, and handlers that it calls, get 0 and do nothing. It carries out adds and
+    /// closes that any thread has requested since. Mirrors `AgentInvoker.invoke` of `Aeron.conductorAgentInvoker` and
     /// `aeron_main_do_work`.
     ///
     /// # Errors
     ///
     /// [`State`](crate::ErrorKind::State) for a client with a conductor thread;
-    /// [`DriverDead`](crate::ErrorKind::DriverDead) or [`Closed`](crate::ErrorKind::Closed) when the client ends, and from then on.
+    /// [`DriverDead`](crate::ErrorKind::DriverDead) or [`Closed`](crate::ErrorKind::Closed) once the client has ended.
     pub fn do_work(&self) -> Result<usize> {
         if !self.is_invoker() {
             return Err(Error::new(
@@ -129,7 +130,7 @@ impl Aeron {
         self.inner.drive()
     }
 
-    /// Whether the program works the conductor with [`do_work`](Self::do_work).
+    /// Whether the program runs the conductor with [`do_work`](Self::do_work).
     pub fn is_invoker(&self) -> bool {
         self.inner.is_invoker()
     }
@@ -138,12 +139,12 @@ impl Aeron {
         self.inner.context()
     }
 
-    /// What works the client where something waits: nothing if it has a thread, or ended.
+    /// Runs the conductor if it has no thread; called by everything that waits. 0 if it has a thread, or the client has ended.
     pub(crate) fn drive(&self) -> usize {
         self.inner.drive().unwrap_or(0)
     }
 
-    /// Whether this process is a child that was forked from the client's.
+    /// Whether this process is a forked child of the one that made the client.
     pub(crate) fn is_forked(&self) -> bool {
         self.check_process().is_err()
     }
@@ -166,8 +167,8 @@ impl Aeron {
     ///
     /// # Errors
     ///
-    /// What the driver says against the channel; [`Closed`](crate::ErrorKind::Closed) or
-    /// [`DriverDead`](crate::ErrorKind::DriverDead) when the client or the driver is gone.
+    /// [`Registration`](crate::ErrorKind::Registration), or a more specific kind, if the driver refuses the channel, with its reason;
+    /// [`Closed`](crate::ErrorKind::Closed) or [`DriverDead`](crate::ErrorKind::DriverDead) if the client or the driver is gone.
     pub fn add_publication(&self, channel: &str, stream_id: i32) -> Result<Publication> {
         self.async_add_publication(channel, stream_id)?.wait()
     }
@@ -195,7 +196,7 @@ impl Aeron {
         AsyncAdd::start(&self.inner, ExclusivePublication::describe(channel, stream_id)?)
     }
 
-    /// A session id that no publication of the stream has on this driver, and waits for the driver's answer. Mirrors
+    /// Asks the driver for a session id that none of its publications on the stream has, and waits for the answer. Mirrors
     /// `Aeron.nextSessionId`.
     ///
     /// # Blocking and errors
@@ -224,7 +225,7 @@ impl Aeron {
         AsyncAdd::start(&self.inner, Subscription::describe(channel, stream_id)?)
     }
 
-    /// As [`add_subscription`](Self::add_subscription), with handlers that are told of its images.
+    /// As [`add_subscription`](Self::add_subscription), with handlers that are called when its images become available or unavailable.
     ///
     /// # Blocking and errors
     ///
@@ -249,13 +250,13 @@ impl Aeron {
         AsyncAdd::start(&self.inner, spec)
     }
 
-    /// Calls `handler` for every counter that comes from now on, on the conductor: it must be quick, must not wait for the client, and a
+    /// Calls `handler` for every counter that is added from now on. It runs on the conductor: it must be quick and must not wait for the client; a
     /// panic in it is logged. It may be called once more while it is being removed. Mirrors `Aeron.addAvailableCounterHandler`.
     pub fn add_available_counter_handler(&self, handler: impl FnMut(&CounterEvent<'_>) + Send + 'static) -> HandlerId {
         self.inner.callbacks.handlers.on_available_counter(handler)
     }
 
-    /// Calls `handler` for every counter that goes from now on. Otherwise as
+    /// Calls `handler` for every counter that is removed from now on. Otherwise as
     /// [`add_available_counter_handler`](Self::add_available_counter_handler).
     pub fn add_unavailable_counter_handler(
         &self,
@@ -264,20 +265,20 @@ impl Aeron {
         self.inner.callbacks.handlers.on_unavailable_counter(handler)
     }
 
-    /// Calls `handler` when the client closes: when its last handle has gone, on the thread that let it go. A client that ends by itself
-    /// tells the error handler first. Mirrors `Aeron.addCloseHandler`.
+    /// Calls `handler` when the client closes, on the thread that drops its last handle. A client that ends by itself calls
+    /// the error handler before that. Mirrors `Aeron.addCloseHandler`.
     pub fn add_close_handler(&self, handler: impl FnMut() + Send + 'static) -> HandlerId {
         self.inner.callbacks.handlers.on_close(handler)
     }
 
-    /// Removes a handler, and says whether it was there.
+    /// Removes a handler. Returns whether it was there.
     pub fn remove_handler(&self, id: HandlerId) -> bool {
         self.inner.callbacks.handlers.remove(id)
     }
 
     /// Adds a counter of this client and waits for the driver's answer.
     ///
-    /// `key` may be up to 112 bytes and `label` up to 380: what is longer is refused.
+    /// `key` may have up to 112 bytes and `label` up to 380; longer ones are refused.
     ///
     /// # Blocking and errors
     ///
@@ -291,7 +292,7 @@ impl Aeron {
         AsyncAdd::start(&self.inner, CounterSpec::new(type_id, key, label, None)?)
     }
 
-    /// Adds a counter that nobody owns and nobody can remove, or finds the one of this type and registration id, and waits for the
+    /// Adds a counter that has no owner and is never removed, or finds the one with this type and registration id, and waits for the
     /// driver's answer. Mirrors `Aeron.addStaticCounter`.
     ///
     /// # Blocking and errors
@@ -312,7 +313,7 @@ impl Aeron {
         AsyncAdd::start(&self.inner, CounterSpec::new(type_id, key, label, Some(registration_id))?)
     }
 
-    /// All counters of the driver and its clients, to read.
+    /// A reader of all counters of the driver and its clients.
     pub fn counters(&self) -> CountersReader<'_> {
         // SAFETY: the client is live; its reader belongs to it and lives as long (aeronc.h), as does the mapped CnC file.
         unsafe { CountersReader::new(&self.owner, sys::aeron_counters_reader(self.inner.ptr())) }

@@ -1,4 +1,4 @@
-//! A driver's file of commands and counters, read without being its client: whether the driver lives, its counters, errors and losses.
+//! Reads a driver's CnC file (command and control) without a client: heartbeat, counters, errors and losses.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -24,30 +24,30 @@ pub(crate) use leftover::check_leftover;
 pub(super) use mapped::{Mapped, POLL_INTERVAL};
 pub(super) use unusable::Unusable;
 
-/// The longest directory that C keeps whole (`AERON_MAX_PATH`, less the names of the files in it).
+/// The longest directory that C does not truncate (`AERON_MAX_PATH`, less the names of the files in it).
 const MAX_DIR_LENGTH: usize = 4_000;
-/// The longest path that C gives out, with its NUL (`AERON_MAX_PATH`).
+/// The longest path that C returns, with its NUL (`AERON_MAX_PATH`).
 const MAX_PATH: usize = 4_096;
 
-/// The file that a media driver shares with its clients, mapped to be read: what monitoring needs, without a client that the driver would
-/// have to look after.
+/// The file that a media driver shares with its clients, mapped for reading. It is for monitoring, and does not make the program a client of
+/// the driver.
 ///
-/// Cheap to clone; Send and Sync. A driver that is started again has a new file: what is read here is then the old one's last state.
-/// Whatever is in the file, nothing beyond it is read; but one that somebody cuts short while it is mapped ends the process (SIGBUS), as
-/// with all files that are mapped. Mirrors `aeron_cnc_t` and `io.aeron.CncFileDescriptor`.
+/// Cheap to clone, and usable from any thread. A restarted driver has a new file; this one then keeps the last state of the old one.
+/// A damaged file is never read past its end, but truncating it while it is mapped kills the process (SIGBUS), as
+/// with all mapped files. Mirrors `aeron_cnc_t` and `io.aeron.CncFileDescriptor`.
 #[derive(Clone)]
 pub struct CncFile {
     raw: Arc<Mapped>,
-    /// The same, for those who read its counters.
+    /// The same, for readers of counters.
     owner: Owner,
 }
 
-/// What never changes about a driver's file.
+/// The constants of a driver's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CncConstants {
-    /// The version of the file's layout: major, minor and patch, a byte each from the third on.
+    /// The version of the file's layout: major, minor and patch, in the three low bytes from high to low.
     pub version: i32,
-    /// The driver's process.
+    /// The driver's process id.
     pub pid: i64,
     /// When the driver started, in milliseconds since the epoch.
     pub start_timestamp_ms: i64,
@@ -67,25 +67,25 @@ pub struct CncConstants {
     pub file_page_size: usize,
 }
 
-/// An error that the driver observed, once or more often. Times are in milliseconds since the epoch.
+/// An error that the driver observed at least once. Times are in milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DistinctError {
-    /// How often.
+    /// How often it was observed.
     pub observation_count: i32,
     /// When first.
     pub first_observation_ms: i64,
     /// When last.
     pub last_observation_ms: i64,
-    /// The driver's words.
+    /// The driver's message.
     pub message: String,
 }
 
-/// Data that did not arrive, of one stream. Times are in milliseconds since the epoch.
+/// The losses of one stream. Times are in milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
-    /// How often something was missing.
+    /// How often data was missing.
     pub observation_count: i64,
-    /// How much, in bytes.
+    /// How many bytes were missing.
     pub total_bytes_lost: i64,
     /// When first.
     pub first_observation_ms: i64,
@@ -97,19 +97,19 @@ pub struct Loss {
     pub stream_id: i32,
     /// The channel.
     pub channel: String,
-    /// Where it was to come from.
+    /// The address of the sender.
     pub source: String,
 }
 
 impl CncFile {
-    /// Opens the file of the driver in `dir`, waiting for it to appear for at most `patience`.
+    /// Opens the file of the driver in `dir`. Blocks for at most `patience` until it is there.
     ///
     /// # Errors
     ///
-    /// [`DriverDead`](ErrorKind::DriverDead) when there is none by then, or none that is finished; [`Protocol`](ErrorKind::Protocol) for
-    /// one of another version, and one that was damaged; [`Io`](ErrorKind::Io) if it cannot be read. All name the file.
+    /// [`DriverDead`](ErrorKind::DriverDead) if there is none by then, or an incomplete one; [`Protocol`](ErrorKind::Protocol) if it
+    /// is of another version or damaged; [`Io`](ErrorKind::Io) if it cannot be read. All name the file.
     pub fn open(dir: impl AsRef<Path>, patience: Duration) -> Result<CncFile> {
-        // As long as one that C takes: whatever can be read can be connected to.
+        // The limit is C's, so that whatever can be read can also be connected to.
         native_dir(dir.as_ref())?;
         let raw = Arc::new(Mapped::open(dir.as_ref(), patience)?);
         let owner: Owner = Arc::<Mapped>::clone(&raw);
@@ -121,7 +121,7 @@ impl CncFile {
         self.raw.path.clone()
     }
 
-    /// What never changes about it.
+    /// The constants of the file.
     pub fn constants(&self) -> CncConstants {
         let layout = &self.raw.layout;
         CncConstants {
@@ -140,12 +140,12 @@ impl CncFile {
         }
     }
 
-    /// How long ago the driver last said that it lives; `None` if it has ended in order, or has not begun.
+    /// The time since the driver's last heartbeat; `None` if it has ended in an orderly way, or has not started yet.
     pub fn heartbeat_age(&self) -> Option<Duration> {
         self.raw.heartbeat_age()
     }
 
-    /// Whether the driver has shown a sign of life that is younger than `timeout`. Mirrors `MediaDriver.isDriverActive` and
+    /// Whether the driver's last heartbeat is younger than `timeout`. Mirrors `MediaDriver.isDriverActive` and
     /// `aeron_is_driver_active`.
     pub fn is_driver_active(&self, timeout: Duration) -> bool {
         self.heartbeat_age().is_some_and(|age| age < timeout)
@@ -158,8 +158,8 @@ impl CncFile {
         unsafe { CountersReader::over(&self.owner, metadata, values) }
     }
 
-    /// The errors that the driver has observed at or after a time, given in milliseconds since the epoch; 0 for all. Up to the first that makes
-    /// no sense, in a log that was damaged.
+    /// The errors that the driver has observed at or after `since_ms`, in milliseconds since the epoch; 0 for all. In a damaged log they end at the
+    /// first record that makes no sense.
     pub fn errors(&self, since_ms: i64) -> Vec<DistinctError> {
         let log = self.raw.layout.error_log.clone();
         let errors = distinct_errors::read(&self.raw.bytes, log.start, log.len()).into_iter();
@@ -174,7 +174,7 @@ impl CncFile {
             .collect()
     }
 
-    /// What was lost, by stream. Up to the first record that makes no sense, in a report that was damaged.
+    /// The losses by stream. In a damaged report they end at the first record that makes no sense.
     ///
     /// # Errors
     ///
@@ -190,7 +190,7 @@ impl std::fmt::Debug for CncFile {
     }
 }
 
-/// The directory of drivers and clients that were told of no other, `AERON_DIR` aside (`aeron_default_path`).
+/// The default directory of drivers and clients, regardless of `AERON_DIR` (`aeron_default_path`).
 pub fn default_dir() -> PathBuf {
     let mut path = [0u8; MAX_PATH];
     // SAFETY: C writes at most the given length, its NUL included.
@@ -198,8 +198,8 @@ pub fn default_dir() -> PathBuf {
     native_error::text(&path).into()
 }
 
-/// Calls what works out the default directory, as each context does when it is made: where `USER` is not set C reads the user's name into
-/// one buffer that all threads share (aeron_fileutil.c, `username`).
+/// Serialises calls that compute the default directory, as each new context does: if `USER` is not set, C reads the user's name into
+/// a buffer that all threads share (aeron_fileutil.c, `username`).
 pub(crate) fn one_at_a_time<R>(call: impl FnOnce() -> R) -> R {
     if std::env::var_os("USER").is_some() {
         return call();
@@ -209,12 +209,12 @@ pub(crate) fn one_at_a_time<R>(call: impl FnOnce() -> R) -> R {
     call()
 }
 
-/// Asks the driver in `dir` to end, which one that was told to listen does (`aeron.driver.termination.validator`). `token` is what
-/// it expects to be told. Does not wait. Whether there was a driver to ask. Mirrors `aeron_context_request_driver_termination`.
+/// Asks the driver in `dir` to terminate. It does if its `aeron.driver.termination.validator` accepts `token`. Does not wait for that. Returns
+/// whether there was a driver to ask. Mirrors `aeron_context_request_driver_termination`.
 ///
 /// # Errors
 ///
-/// [`Protocol`](ErrorKind::Protocol) for a driver's file of another version, and one that was damaged; otherwise what C says.
+/// [`Protocol`](ErrorKind::Protocol) if the driver's file is of another version or damaged; otherwise C's error.
 pub fn request_driver_termination(dir: impl AsRef<Path>, token: &[u8]) -> Result<bool> {
     let path = dir.as_ref();
     let dir = native_dir(path)?;

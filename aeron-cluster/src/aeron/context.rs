@@ -1,4 +1,4 @@
-//! The settings of a client.
+//! The builder of a client's settings.
 
 use std::ffi::CStr;
 use std::mem::ManuallyDrop;
@@ -24,8 +24,8 @@ const MAX_DRIVER_TIMEOUT_MS: u64 = i64::MAX as u64 / 2 / 1_000_000;
 
 /// The settings of an [`Aeron`] client. Mirrors `io.aeron.Aeron.Context` and `aeron_context_t`.
 ///
-/// What is not set here takes the C client's default, which reads the C client's environment variables (`AERON_DIR`,
-/// `AERON_DRIVER_TIMEOUT` in milliseconds, `AERON_CLIENT_NAME`).
+/// Settings that are not set here come from the C client's environment variables (`AERON_DIR`,
+/// `AERON_DRIVER_TIMEOUT` in milliseconds, `AERON_CLIENT_NAME` and so on), or else are the C client's defaults.
 #[derive(Default)]
 pub struct Context {
     dir: Option<PathBuf>,
@@ -42,7 +42,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Settings with the C client's defaults.
+    /// A context with the C client's defaults.
     pub fn new() -> Self {
         Self::default()
     }
@@ -55,68 +55,67 @@ impl Context {
         self
     }
 
-    /// A name that the driver's counters show, at most 100 bytes. Default: empty.
+    /// A name of at most 100 bytes, shown in the driver's counters. Default: empty.
     #[must_use]
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
         self
     }
 
-    /// How long the driver may show no sign of life before the client gives it up, and how long connecting and adding
-    /// wait for it. Whole milliseconds. Default: 10 s.
+    /// How long the driver may show no heartbeat before the client takes it for dead, and the longest that connecting and adding
+    /// block. Whole milliseconds. Default: 10 s.
     #[must_use]
     pub fn driver_timeout(mut self, timeout: Duration) -> Self {
         self.driver_timeout = Some(timeout);
         self
     }
 
-    /// How often the client shows the driver that it lives, and looks whether the driver does. Default: 500 ms.
+    /// How often the client sends the driver a heartbeat, and checks that of the driver. Default: 500 ms.
     #[must_use]
     pub fn keepalive_interval(mut self, interval: Duration) -> Self {
         self.keepalive_interval = Some(interval);
         self
     }
 
-    /// How long what the driver gave up stays mapped. C 1.54.0 keeps it until nobody uses it and asks for no time. Default: 3 s.
+    /// How long resources that the driver has removed stay mapped. C 1.54.0 ignores it: it keeps them until nobody uses them. Default: 3 s.
     #[must_use]
     pub fn resource_linger_duration(mut self, duration: Duration) -> Self {
         self.resource_linger_duration = Some(duration);
         self
     }
 
-    /// How often the conductor looks at its time-outs. Default: 16 ms.
+    /// How often the conductor checks its time-outs. Default: 16 ms.
     #[must_use]
     pub fn idle_sleep_duration(mut self, duration: Duration) -> Self {
         self.idle_sleep_duration = Some(duration);
         self
     }
 
-    /// Whether log buffers are touched when they are mapped, so that no message waits for a page. Default: false.
+    /// Whether log buffers are touched when they are mapped, so that no message has to wait for a page fault. Default: false.
     #[must_use]
     pub fn pre_touch_mapped_memory(mut self, touch: bool) -> Self {
         self.pre_touch_mapped_memory = Some(touch);
         self
     }
 
-    /// How the conductor's thread passes the time without work. Default: it sleeps for 16 ms.
+    /// How the conductor's thread idles. Default: it sleeps for 16 ms.
     #[must_use]
     pub fn conductor_idle_strategy(mut self, strategy: ConductorIdleStrategy) -> Self {
         self.conductor_idle_strategy = Some(strategy);
         self
     }
 
-    /// What to do with errors that the client's conductor reports, the driver's death among them.
+    /// Called with errors of the client's conductor, such as the driver's death.
     ///
-    /// Called on the conductor thread; a panic in it is caught and logged. The process goes on whatever it does: C's own
-    /// default, which ends the process, is never installed. Do not let it hold an [`Aeron`] or one of its handles: the
-    /// client would then keep itself alive.
+    /// It runs on the conductor's thread; a panic in it is caught and logged. C's default handler, which exits the process, is never
+    /// installed. The closure must not own an [`Aeron`] or one of its handles: the client would then keep itself alive.
     #[must_use]
     pub fn on_error(mut self, handler: impl FnMut(&Error) + Send + 'static) -> Self {
         self.error_handler = Some(Box::new(handler));
         self
     }
 
-    /// What to do when the driver has added a publication or subscription of this client. Called as [`on_error`](Self::on_error) is;
+    /// Called when the driver has added a publication or subscription of this client, as [`on_error`](Self::on_error) is;
     /// must be quick and must not wait for the client. Mirrors `newPublicationHandler` and its siblings.
     #[must_use]
     pub fn on_registered(mut self, handler: impl FnMut(&Registered<'_>) + Send + 'static) -> Self {
@@ -124,7 +123,7 @@ impl Context {
         self
     }
 
-    /// What to do when a receiver rejects the image of a publication of this client. Called as [`on_error`](Self::on_error) is; must
+    /// Called when a receiver rejects the image of a publication of this client, as [`on_error`](Self::on_error) is; must
     /// be quick and must not wait for the client. Mirrors `publicationErrorFrameHandler`.
     #[must_use]
     pub fn on_publication_error(mut self, handler: impl FnMut(&PublicationError) + Send + 'static) -> Self {
@@ -132,10 +131,10 @@ impl Context {
         self
     }
 
-    /// Whether the client's conductor has no thread, and the program works it with [`Aeron::do_work`]. Default: false.
+    /// Whether the client's conductor has no thread, and the program runs it with [`Aeron::do_work`]. Default: false.
     ///
-    /// Everything that the program hears of the driver, it hears in there, and handlers are called in there; so call it often: a client
-    /// that is silent for the driver's client liveness timeout (10 s) ends itself, and is taken for dead. Calls that wait work the
+    /// Messages from the driver are processed, and handlers called, only in there. So call it often: after the driver's client liveness
+    /// timeout (10 s) without a call the client ends, and the driver takes it for dead. Methods that block run the
     /// conductor themselves. Mirrors `Aeron.Context.useConductorAgentInvoker`.
     #[must_use]
     pub fn use_conductor_agent_invoker(mut self, invoker: bool) -> Self {
@@ -193,8 +192,8 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// How a conductor's thread passes the time without work: those of C's strategies that are the same in every program. Others are
-/// looked up by name in the program, and are not found where Aeron is linked statically.
+/// How a conductor's thread idles: the strategies that C has in a table. Others are
+/// looked up by name as symbols of the program, and are not found if Aeron is linked statically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConductorIdleStrategy {
@@ -202,9 +201,9 @@ pub enum ConductorIdleStrategy {
     Sleeping(Duration),
     /// Yields to other threads of the core.
     Yielding,
-    /// Spins: the shortest reaction, and a core for itself.
+    /// Spins: reacts fastest and takes a whole core.
     Spinning,
-    /// Spins, without a hint to the core.
+    /// Spins without a pause instruction.
     NoOp,
     /// Spins 10 times, yields 20 times, then sleeps for 1 µs, twice as long each time up to 1 ms.
     Backoff,
@@ -222,7 +221,7 @@ pub enum ConductorIdleStrategy {
 }
 
 impl ConductorIdleStrategy {
-    /// What C makes it of, besides its name.
+    /// The argument of the strategy, in C's format.
     pub(crate) fn args(self) -> Option<String> {
         match self {
             ConductorIdleStrategy::Sleeping(period) => Some(format!("{}ns", period.as_nanos())),

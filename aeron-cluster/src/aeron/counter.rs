@@ -1,4 +1,4 @@
-//! A counter of this client's own.
+//! A counter that this client owns.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -15,7 +15,7 @@ use super::image_handlers::Notify;
 use super::native_error::check;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A counter of this client. Send and Sync; removed when dropped, unless it is static. Mirrors `io.aeron.Counter` and
+/// A counter that this client owns. Any thread can use it. It is removed when dropped, unless it is static. Mirrors `io.aeron.Counter` and
 /// `aeron_counter_t`.
 pub struct Counter {
     handle: Handle<sys::aeron_counter_t>,
@@ -47,32 +47,32 @@ impl Counter {
         self.registration_id
     }
 
-    /// The value now.
+    /// The current value.
     pub fn get(&self) -> i64 {
         self.cell().load(Ordering::Acquire)
     }
 
-    /// Sets the value, in order with what was written before.
+    /// Sets the value (a release store).
     pub fn set(&self, value: i64) {
         self.cell().store(value, Ordering::Release);
     }
 
-    /// Adds 1 and returns what was there before.
+    /// Adds 1 and returns the value before.
     pub fn increment(&self) -> i64 {
         self.cell().fetch_add(1, Ordering::AcqRel)
     }
 
-    /// Adds `increment`, which may be negative, and returns what was there before.
+    /// Adds `increment`, which may be negative, and returns the value before.
     pub fn add(&self, increment: i64) -> i64 {
         self.cell().fetch_add(increment, Ordering::AcqRel)
     }
 
-    /// Sets the value and returns what was there before.
+    /// Sets the value and returns the value before.
     pub fn swap(&self, value: i64) -> i64 {
         self.cell().swap(value, Ordering::AcqRel)
     }
 
-    /// Sets the value if it is `expected`, and says whether it was.
+    /// Sets the value if it is `expected`. Returns whether it was.
     pub fn compare_and_set(&self, expected: i64, value: i64) -> bool {
         self.cell().compare_exchange(expected, value, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -82,7 +82,7 @@ impl Counter {
         self.cell().fetch_max(value, Ordering::AcqRel);
     }
 
-    /// Whether the client ended, and with it this counter.
+    /// Whether the client, and with it this counter, has ended.
     pub fn is_closed(&self) -> bool {
         // SAFETY: the counter is live as long as the handle.
         unsafe { sys::aeron_counter_is_closed(self.handle.ptr()) }
@@ -121,7 +121,7 @@ pub(super) struct CounterSpec<'a> {
     type_id: i32,
     key: &'a [u8],
     label: &'a str,
-    /// Of a static counter: what tells it from others of its type.
+    /// For a static counter: what identifies it among those of its type.
     registration_id: Option<i64>,
 }
 

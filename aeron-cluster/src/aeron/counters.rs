@@ -1,4 +1,4 @@
-//! Counters: those of the driver and of every client, and this client's own.
+//! Reading the counters of a driver and all its clients.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -36,41 +36,41 @@ const LABEL_OFFSET: usize = 132;
 /// One counter as [`CountersReader::for_each`] shows it.
 #[derive(Debug, Clone, Copy)]
 pub struct CounterView<'a> {
-    /// Its id, which is used again after it is gone.
+    /// Its id, which is reused after the counter is gone.
     pub id: i32,
-    /// What it counts (`AeronCounters`).
+    /// Its type, which says what it counts (`AeronCounters`).
     pub type_id: i32,
     /// The value when it was read.
     pub value: i64,
-    /// Its key, of the length that all keys have: 112 bytes.
+    /// Its key, always 112 bytes.
     pub key: &'a [u8],
     /// Its label.
     pub label: &'a str,
 }
 
-/// Whether there is a counter.
+/// Whether a counter exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CounterState {
-    /// There never was one with this id.
+    /// There has never been one with this id.
     Unused,
-    /// It is there.
+    /// It exists.
     Allocated,
-    /// It was removed, and its id may be used again.
+    /// It was removed, and its id may be reused.
     Reclaimed,
 }
 
-/// What the counters are read through: it keeps their file mapped.
+/// Keeps the file of the counters mapped.
 pub(super) type Owner = Arc<dyn std::any::Any + Send + Sync>;
 
 /// Reads the counters of a driver and of its clients. Mirrors `org.agrona.concurrent.status.CountersReader`.
 ///
-/// Nothing here blocks. Ids outside the driver's range read as "not there".
+/// Nothing here blocks. Ids outside the driver's range count as unused.
 #[derive(Clone, Copy)]
 pub struct CountersReader<'a> {
     owner: &'a Owner,
     metadata: *mut u8,
     values: *mut u8,
-    /// How many counters there is room for, in both.
+    /// How many counters both buffers have room for.
     capacity: usize,
 }
 
@@ -109,7 +109,7 @@ impl<'a> CountersReader<'a> {
         });
     }
 
-    /// The first counter in use, by id, that `matches`.
+    /// The id of the first counter in use, in the order of ids, for which `matches` returns true.
     pub fn find(&self, mut matches: impl FnMut(&CounterView<'_>) -> bool) -> Option<i32> {
         self.in_use().find(|id| {
             let (Some(value), Some(type_id), Some(key)) = (self.value(*id), self.type_id(*id), self.key(*id)) else {
@@ -121,7 +121,7 @@ impl<'a> CountersReader<'a> {
         })
     }
 
-    /// The ids of the counters in use. Behind the first that was never used there is none.
+    /// The ids of the counters in use. There are none after the first id that was never used.
     fn in_use(&self) -> impl Iterator<Item = i32> {
         (0..=self.max_counter_id())
             .map(|id| (id, self.read_i32(id, STATE_OFFSET)))
@@ -134,27 +134,27 @@ impl<'a> CountersReader<'a> {
         self.read_value(id, VALUE_OFFSET)
     }
 
-    /// The registration id of a counter, by which it can be told from a later one with the same id.
+    /// The registration id of a counter, which distinguishes it from a later one with the same id.
     pub fn registration_id(&self, id: i32) -> Option<i64> {
         self.read_value(id, REGISTRATION_ID_OFFSET)
     }
 
-    /// The id of the client that owns a counter; 0 or less if nobody does.
+    /// The id of the client that owns a counter; 0 or less if there is none.
     pub fn owner_id(&self, id: i32) -> Option<i64> {
         self.read_value(id, OWNER_ID_OFFSET)
     }
 
-    /// The id of what a counter belongs to, such as an image or a subscription; 0 if it is nothing.
+    /// The id of the resource that a counter belongs to, such as an image or a subscription; 0 if there is none.
     pub fn reference_id(&self, id: i32) -> Option<i64> {
         self.read_value(id, REFERENCE_ID_OFFSET)
     }
 
-    /// What a counter counts.
+    /// The type of a counter.
     pub fn type_id(&self, id: i32) -> Option<i32> {
         self.is_allocated(id).then(|| self.read_i32(id, TYPE_ID_OFFSET))
     }
 
-    /// The key of a counter, of the length that all keys have: 112 bytes.
+    /// The key of a counter, always 112 bytes.
     pub fn key(&self, id: i32) -> Option<[u8; MAX_KEY_LENGTH]> {
         self.is_allocated(id).then(|| self.copy(id, KEY_OFFSET))
     }
@@ -165,7 +165,7 @@ impl<'a> CountersReader<'a> {
         Some(String::from_utf8_lossy(&label[..length]).into_owned())
     }
 
-    /// Whether there is, or was, a counter with this id. `None` for an id that there cannot be.
+    /// Whether there is, or was, a counter with this id. `None` for an id out of range.
     pub fn state(&self, id: i32) -> Option<CounterState> {
         Some(match self.in_range(id).then(|| self.read_i32(id, STATE_OFFSET))? {
             RECORD_ALLOCATED => CounterState::Allocated,
@@ -174,7 +174,7 @@ impl<'a> CountersReader<'a> {
         })
     }
 
-    /// From when on the id of a removed counter may be used again, in milliseconds since the epoch; `i64::MAX` for one that is there.
+    /// When the id of a removed counter may be reused, in milliseconds since the epoch; `i64::MAX` for a counter that exists.
     pub fn free_for_reuse_deadline_ms(&self, id: i32) -> Option<i64> {
         let cell = self.in_range(id).then(|| self.metadata_record(id, FREE_FOR_REUSE_OFFSET).cast::<AtomicI64>())?;
         // SAFETY: the cell stays mapped as long as `owner`, and is aligned to 8.
@@ -197,7 +197,7 @@ impl<'a> CountersReader<'a> {
         self.state(id) == Some(CounterState::Allocated)
     }
 
-    /// A counter to read again and again. It tells when the counter is gone, also if its id is in use again.
+    /// A handle to read a counter repeatedly. It notices when the counter is gone, even if the id is in use again.
     pub fn readable_counter(&self, id: i32) -> Option<ReadableCounter> {
         let registration_id = self.registration_id(id)?;
         Some(ReadableCounter {
@@ -225,9 +225,9 @@ impl<'a> CountersReader<'a> {
         acquire_i32(unsafe { self.metadata_record(id, offset).cast::<AtomicI32>().as_ref() })
     }
 
-    /// A label, and how much of this it has, which is what shared memory says. `id` must be in range.
+    /// The buffer of a label, and the label's length as shared memory has it. `id` must be in range.
     ///
-    /// Nothing behind its end is read: a client's conductor appends to the label of its heartbeat there, and says so afterwards.
+    /// Nothing beyond that length is read: a client's conductor appends to the label of its heartbeat counter, and updates the length afterwards.
     fn label_bytes(&self, id: i32) -> ([u8; MAX_LABEL_LENGTH], usize) {
         let length = usize::try_from(self.read_i32(id, LABEL_LENGTH_OFFSET)).unwrap_or(0).min(MAX_LABEL_LENGTH);
         let mut label = [0; MAX_LABEL_LENGTH];
@@ -237,7 +237,7 @@ impl<'a> CountersReader<'a> {
         (label, length)
     }
 
-    /// Bytes of a counter's metadata record: the driver may free the counter and write the next one's over them. `id` must be in range.
+    /// A copy of bytes of a counter's metadata record, since the driver may free the counter and overwrite them. `id` must be in range.
     fn copy<const LENGTH: usize>(&self, id: i32, offset: usize) -> [u8; LENGTH] {
         // SAFETY: the record is mapped as long as `owner`, and has the key at full length.
         unsafe { self.metadata_record(id, offset).cast::<[u8; LENGTH]>().read() }
@@ -264,7 +264,7 @@ impl std::fmt::Debug for CountersReader<'_> {
     }
 }
 
-/// A counter of anybody's, to read again and again. Send and Sync; keeps its client, or the driver's file, open. Mirrors
+/// Any client's counter, for repeated reading, from any thread. Keeps its client, or the driver's file, open. Mirrors
 /// `io.aeron.status.ReadableCounter`.
 pub struct ReadableCounter {
     id: i32,
@@ -294,22 +294,22 @@ impl ReadableCounter {
         self.registration_id.load(Ordering::Relaxed)
     }
 
-    /// The value now, whether or not the counter is still there.
+    /// The current value, even if the counter is gone.
     #[inline]
     pub fn get(&self) -> i64 {
         // SAFETY: the cell stays mapped as long as `_owner`.
         acquire_i64(unsafe { self.value.as_ref() })
     }
 
-    /// The value now, unless the counter is gone: never that of another counter which has its id by now.
+    /// The current value, or `None` if the counter is gone. Never the value of another counter with the same id.
     #[inline]
     pub fn value(&self) -> Option<i64> {
-        // Read before it is asked: a counter is closed before its id is given away.
+        // The value is read first: a counter is closed before its id is reused.
         let value = self.get();
         (!self.is_closed()).then_some(value)
     }
 
-    /// Whether the counter is gone; its id may be in use for another by now.
+    /// Whether the counter is gone. Another counter may have its id by now.
     pub fn is_closed(&self) -> bool {
         // SAFETY: the cells stay mapped as long as `_owner`.
         let (state, registration) = unsafe { (self.state.as_ref(), self.registration.as_ref()) };

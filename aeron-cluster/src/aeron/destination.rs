@@ -1,4 +1,4 @@
-//! The destinations of publications that send to several, and of subscriptions that receive from several.
+//! Destinations of multi-destination publications and subscriptions.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A destination that is being added or removed.
 ///
-/// Poll it until it says true or gives an error. Dropped before that, it is carried out all the same. Mirrors
+/// Poll it until it returns true or an error. If it is dropped before that, the command is still carried out. Mirrors
 /// `aeron_async_destination_t`.
 #[must_use = "it says whether the driver did it"]
 pub struct AsyncDestination {
@@ -59,16 +59,16 @@ impl AsyncDestination {
         })
     }
 
-    /// The id of the command, by which a destination that it adds can be removed.
+    /// The id of the command, by which an added destination can be removed.
     pub fn registration_id(&self) -> i64 {
         self.registration_id
     }
 
-    /// Whether the driver has done it. Does not block.
+    /// Whether the driver has carried out the command. Does not block.
     ///
     /// # Errors
     ///
-    /// What the driver said, naming the destination. After an error or true it is over, and polling again is an error.
+    /// The driver's error, with the destination. After an error or true, polling again is an error.
     pub fn poll(&mut self) -> Result<bool> {
         let Some(registering) = self.registering else {
             return Err(Error::new(ErrorKind::State, format!("{} was answered already", self.name)));
@@ -84,7 +84,7 @@ impl AsyncDestination {
         }
     }
 
-    /// Waits until the driver has done it, and returns its id.
+    /// Blocks until the driver has carried out the command, and returns its id.
     pub(crate) fn wait(mut self) -> Result<i64> {
         let mut patience = Patience::new(&self.client, &self.name)?;
         while !self.poll()? {
@@ -97,7 +97,7 @@ impl AsyncDestination {
 impl Drop for AsyncDestination {
     fn drop(&mut self) {
         if let Some(registering) = self.registering {
-            // C frees it after its answer was asked for.
+            // C frees it once its answer has been fetched.
             self.client.adopt(Orphan::new(registering, settle, Some(Arc::clone(&self.about))));
         }
     }

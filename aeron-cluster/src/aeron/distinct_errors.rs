@@ -1,4 +1,4 @@
-//! The records of a log of distinct errors, as drivers and mark files have one.
+//! The format of a log of distinct errors, as in drivers' files and mark files.
 
 use super::shared_bytes::SharedBytes;
 
@@ -16,16 +16,16 @@ pub(crate) const ALIGNMENT: usize = 8;
 pub struct ErrorObservation {
     /// How often it was recorded.
     pub count: i32,
-    /// When it was first recorded, in ms since the epoch.
+    /// When it was first recorded, in milliseconds since the epoch.
     pub first_timestamp: i64,
-    /// When it was last recorded, in ms since the epoch.
+    /// When it was last recorded, in milliseconds since the epoch.
     pub last_timestamp: i64,
-    /// What was recorded. Java writes a whole stack trace.
+    /// The text of the error. Java writes a whole stack trace.
     pub text: String,
 }
 
-/// Reads a log that anything may have written: at any alignment, and up to the first record that makes no sense. One that is longer
-/// than the log is cut there.
+/// Reads an untrusted log, at any alignment, up to the first record that makes no sense. A record that is longer
+/// than the log is truncated.
 pub(crate) fn read(bytes: &SharedBytes, start: usize, length: usize) -> Vec<ErrorObservation> {
     let mut observations = Vec::new();
     let mut offset = 0;
@@ -52,8 +52,8 @@ fn read_record(bytes: &SharedBytes, start: usize, length: usize, offset: &mut us
     })
 }
 
-/// What in a log would lead C astray, which goes from record to record by their lengths: beyond the log where one is too long, and
-/// nowhere or back where one is negative.
+/// Finds a record that would lead C astray, which follows the lengths of records: past the end of the log if one is too long, and
+/// into a loop if one is negative.
 #[cfg(feature = "driver")]
 pub(crate) fn flaw(bytes: &SharedBytes, start: usize, length: usize) -> Option<String> {
     let mut offset = 0;

@@ -1,8 +1,8 @@
-//! Whether a driver is there, found out without `aeron_init`.
+//! Checks for a live driver without `aeron_init`.
 //!
-//! `aeron_init` of 1.54.0 that finds no living driver unmaps its file, and `aeron_context_close` unmaps the same addresses
-//! again, which another thread may have mapped by then. So it is only called where a driver was just seen to live. Nor does it look at
-//! what is in the file, or wait with an end for one that is shorter than it says: it is only called where that was looked at too.
+//! If `aeron_init` of 1.54.0 finds no live driver, it unmaps the driver's file, and `aeron_context_close` unmaps the same addresses
+//! again, when another thread may have mapped them. It also trusts what is in the file, and waits for ever for one that is shorter than
+//! it says. So it is only called after the file was checked here and a live driver seen.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use super::cnc::{Mapped, POLL_INTERVAL};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Waits until the driver in `dir` has shown a sign of life that is younger than `timeout`, for at most that long.
-/// A file that no driver can have made is an error at once.
+/// Blocks until the driver in `dir` has a heartbeat younger than `timeout`, for at most that long.
+/// A damaged file is an error at once.
 pub(super) fn await_driver(dir: &CStr, timeout: Duration) -> Result<()> {
     let dir = Path::new(OsStr::from_bytes(dir.to_bytes()));
     let deadline = Instant::now() + timeout;
@@ -36,8 +36,8 @@ pub(super) fn await_driver(dir: &CStr, timeout: Duration) -> Result<()> {
     }
 }
 
-/// Whether the driver in `dir` has shown a sign of life that is younger than `timeout`. Does not wait: a file that is not there is an
-/// error, as one is that cannot be read.
+/// Whether the driver in `dir` has a heartbeat younger than `timeout`. Does not block: a file that is missing or cannot be read is an
+/// error.
 pub(crate) fn driver_is_alive(dir: &Path, timeout: Duration) -> Result<bool> {
     let file = Mapped::look(dir).map_err(|unusable| unusable.error(dir))?;
     Ok(file.heartbeat_age().is_some_and(|age| age < timeout))

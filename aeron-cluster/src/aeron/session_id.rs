@@ -1,4 +1,4 @@
-//! Asking the driver for a session id that nobody has.
+//! Asking the driver for an unused session id.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -11,7 +11,7 @@ use super::handle::ClientInner;
 use super::native_error::last_error;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A session id that was asked for. Mirrors `aeron_async_get_next_available_session_id_t`.
+/// A pending request for an unused session id. Mirrors `aeron_async_get_next_available_session_id_t`.
 #[must_use = "it has the answer"]
 pub struct AsyncSessionId {
     registering: Option<NonNull<Registering>>,
@@ -40,7 +40,7 @@ impl AsyncSessionId {
     ///
     /// # Errors
     ///
-    /// What the driver said, or that the client ended. After an error or an answer it is over, and polling again is an error.
+    /// The driver's error, or that the client has ended. After an error or an answer, polling again is an error.
     pub fn poll(&mut self) -> Result<Option<i32>> {
         let Some(registering) = self.registering else {
             return Err(Error::new(ErrorKind::State, format!("{} was answered already", self.name)));
@@ -71,7 +71,7 @@ impl AsyncSessionId {
 impl Drop for AsyncSessionId {
     fn drop(&mut self) {
         if let Some(registering) = self.registering {
-            // C frees it after its answer was asked for.
+            // C frees it once its answer has been fetched.
             self.client.adopt(Orphan::new(registering, settle, None));
         }
     }

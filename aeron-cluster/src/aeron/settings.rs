@@ -1,4 +1,4 @@
-//! What a client has concluded from its context.
+//! The settings in effect for a client.
 
 use std::ffi::{CStr, c_char};
 use std::time::Duration;
@@ -7,28 +7,28 @@ use aeron_sys as sys;
 
 use super::client::Aeron;
 
-/// The settings of a client as they are in force: those of its [`Context`](super::Context), and what the environment variables and
-/// defaults of the C client add.
+/// The settings in effect for a client: those of its [`Context`](super::Context), completed by the environment variables and
+/// defaults of the C client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The name that the driver's counters show; empty if it has none.
+    /// The name shown in the driver's counters; empty if there is none.
     pub client_name: String,
-    /// How often the client shows the driver that it lives.
+    /// How often the client sends the driver a heartbeat.
     pub keepalive_interval: Duration,
-    /// How long what the driver gave up stays mapped.
+    /// How long resources that the driver has removed stay mapped.
     pub resource_linger_duration: Duration,
-    /// How often the conductor looks at its time-outs.
+    /// How often the conductor checks its time-outs.
     pub idle_sleep_duration: Duration,
     /// Whether log buffers are touched when they are mapped.
     pub pre_touch_mapped_memory: bool,
-    /// How the conductor's thread passes the time without work, by C's name (`sleep-ns`, `yield` and so on).
+    /// The idle strategy of the conductor's thread, by C's name (`sleep-ns`, `yield` and so on).
     pub conductor_idle_strategy: String,
-    /// What C made that strategy of, such as `16ms`, if anything.
+    /// The argument of that strategy, such as `16ms`, if any.
     pub conductor_idle_strategy_args: Option<String>,
 }
 
 impl Aeron {
-    /// The settings in force, beside [`dir`](Self::dir) and [`driver_timeout`](Self::driver_timeout).
+    /// The settings in effect, besides [`dir`](Self::dir) and [`driver_timeout`](Self::driver_timeout).
     pub fn settings(&self) -> Settings {
         let context = self.native_context();
         // SAFETY: C's context is live as long as the client; each getter reads a field of it, and strings are copied.
