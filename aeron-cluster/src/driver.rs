@@ -1,10 +1,10 @@
-//! The C media driver in this process (feature `driver`): for tests, tools, and programs that want no other process.
+//! The C media driver in this process (feature `driver`), for tests, tools, and programs that do not want a separate process for it.
 //!
-//! It is the driver that `aeronmd` runs, of the same build as the client. Clients in this process and in others connect to it
-//! through its directory. As a process of its own it is the program at `aeron_sys::AERONMD_PATH`, which takes its settings as
+//! It is the same driver that `aeronmd` runs, from the same build as the client. Clients in this process and in others connect to it
+//! through its directory. To run it as a separate process, use the program at `aeron_sys::AERONMD_PATH`, which takes settings as
 //! `-Daeron.dir=…` or from the environment.
 //!
-//! One that is to have no thread is worked by the program, together with a client that has none either:
+//! The program can also run a driver without threads, together with a client without one:
 //!
 //! ```
 //! use aeron_cluster::aeron::{Aeron, Context};
@@ -16,7 +16,7 @@
 //! # let settings = settings.ipc_term_buffer_length(64 * 1024);
 //! let mut driver = MediaDriver::launch(settings)?;
 //! let client = Aeron::connect(Context::new().dir(&dir).use_conductor_agent_invoker(true))?;
-//! // Calls that wait would wait for ever: nobody works the driver meanwhile.
+//! // Do not block here: nobody would run the driver meanwhile.
 //! let mut adding = client.async_add_publication("aeron:ipc", 1)?;
 //! let publication = loop {
 //!     driver.do_work()?;
@@ -59,7 +59,7 @@ pub enum ThreadingMode {
     SharedNetwork,
     /// One thread for everything, which suits tests.
     Shared,
-    /// No thread: the program works the driver with [`MediaDriver::do_work`].
+    /// No thread: the program runs the driver with [`MediaDriver::do_work`].
     Invoker,
 }
 
@@ -74,16 +74,16 @@ impl ThreadingMode {
     }
 }
 
-/// A media driver in this process, on threads of its own or worked by the program ([`ThreadingMode::Invoker`]), until it is dropped.
+/// A media driver in this process, on its own threads or run by the program ([`ThreadingMode::Invoker`]), until it is dropped.
 ///
-/// Several can run in one process, each in a directory of its own. Clients should be gone before their driver: those that
-/// are not find it dead, as if it were another process.
+/// Several can run in one process, each with its own directory. Drop clients before their driver: others find it
+/// dead, as if it were another process.
 pub struct MediaDriver {
     driver: NonNull<sys::aeron_driver_t>,
     dir: PathBuf,
-    /// Whether the program works it.
+    /// Whether the program runs it.
     invoker: bool,
-    /// Where it was launched. A child that was forked has none of its threads, and its directory is the parent's.
+    /// The process that launched it. A forked child has none of its threads, and must leave the directory to its parent.
     process: u32,
     // Closed by `shut_down` after the driver, which reads it until its threads have ended.
     context: Option<NativeContext>,
@@ -102,8 +102,8 @@ impl MediaDriver {
     ///
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) or [`Native`](ErrorKind::Native) for a setting that the driver
     /// refuses; [`Io`](ErrorKind::Io) if another living driver uses the directory, or the operating system refuses;
-    /// [`Protocol`](ErrorKind::Protocol) if the file of the driver that was there before is damaged: nobody can tell then whether it lives.
-    /// With [`dir_delete_on_start`](DriverContext::dir_delete_on_start) that one is deleted unread.
+    /// [`Protocol`](ErrorKind::Protocol) if the directory has a damaged file of an earlier driver, so that it is unknown whether that is alive.
+    /// With [`dir_delete_on_start`](DriverContext::dir_delete_on_start) the file is deleted unread.
     pub fn launch(context: DriverContext) -> Result<MediaDriver> {
         let context = context.into_native()?;
         // SAFETY: the context is live, and its directory is a NUL-terminated string that belongs to it.
@@ -133,15 +133,15 @@ impl MediaDriver {
         &self.dir
     }
 
-    /// Works all of the driver once, and returns how much there was to do. For one without threads ([`ThreadingMode::Invoker`]); does
-    /// not wait, but for names that are looked up. Mirrors `MediaDriver.sharedAgentInvoker` and `aeron_driver_main_do_work`.
+    /// Runs one duty cycle of the whole driver, and returns the amount of work done. Only for a driver without threads ([`ThreadingMode::Invoker`]).
+    /// Does not block, except to resolve names. Mirrors `MediaDriver.sharedAgentInvoker` and `aeron_driver_main_do_work`.
     ///
-    /// Clients find a driver dead that is not worked for their driver time-out, and an add that waits is never answered on the thread
-    /// that works the driver: poll it.
+    /// Clients take a driver for dead if it is not run for longer than their driver time-out. On the thread that runs the driver, do not use
+    /// blocking adds, which would never be answered: poll them.
     ///
     /// # Errors
     ///
-    /// [`State`](ErrorKind::State) for a driver with threads, and in a child that was forked. What goes wrong within the driver is told in its
+    /// [`State`](ErrorKind::State) for a driver with threads, and in a forked child. Errors within the driver go to its
     /// [error log](Self::cnc_file).
     pub fn do_work(&mut self) -> Result<usize> {
         if !self.invoker {
@@ -157,12 +157,12 @@ impl MediaDriver {
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
-    /// Whether the program works the driver with [`do_work`](Self::do_work).
+    /// Whether the program runs the driver with [`do_work`](Self::do_work).
     pub fn is_invoker(&self) -> bool {
         self.invoker
     }
 
-    /// The driver's file, with its counters, errors and losses. It stays readable when the driver has ended.
+    /// The driver's file, with its counters, errors and losses. It stays readable after the driver has ended.
     ///
     /// # Errors
     ///
@@ -176,12 +176,12 @@ impl MediaDriver {
         self.driver.as_ptr()
     }
 
-    /// Ends the driver and its threads, which dropping it does too, and says whether that worked. Blocks until they ended. In a child that
-    /// was forked it does nothing: the driver is the parent's.
+    /// Ends the driver and its threads, as dropping it does, and returns whether that worked. Blocks until they have ended. In a
+    /// forked child it does nothing: the driver is the parent's.
     ///
     /// # Errors
     ///
-    /// What the driver says, its memory then leaks, because its threads may still use it; or that its directory cannot be deleted.
+    /// The driver's error, in which case its memory leaks because its threads may still use it; or that its directory cannot be deleted.
     pub fn close(mut self) -> Result<()> {
         self.shut_down()
     }

@@ -1,4 +1,4 @@
-//! What recordings an archive has, and what it is recording now.
+//! Listing an archive's recordings and recording subscriptions.
 
 use std::ffi::c_void;
 
@@ -92,7 +92,7 @@ impl Archive {
         Ok((recording_id != NULL_VALUE).then_some(recording_id))
     }
 
-    /// At most `limit` of the subscriptions that the archive records from now, from the one at `index` on, whose channel contains
+    /// At most `limit` of the archive's active recording subscriptions, from the one at `index` on, whose channel contains
     /// `channel_fragment`; of one stream, or with `None` of all. Mirrors `AeronArchive.listRecordingSubscriptions`.
     pub fn list_recording_subscriptions(
         &mut self,

@@ -15,13 +15,13 @@ use super::{check, failure};
 use crate::Result;
 use crate::aeron::{Action, Aeron, FragmentAssembler, poll_native};
 
-/// How often what waits here looks again.
+/// How often a blocking call checks again.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_micros(200);
 
 /// Where the publication to be recorded is. Mirrors `SourceLocation`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceLocation {
-    /// On the archive's own media driver, of which it makes a spy.
+    /// On the archive's own media driver; the archive records it as a spy.
     Local,
     /// Anywhere on the network.
     Remote,
@@ -38,27 +38,27 @@ impl SourceLocation {
 
 /// A connection to an archive. Mirrors `AeronArchive` and `aeron_archive_t`.
 ///
-/// Requests wait for the archive's answer, at most as long as the context's message timeout. All of them can fail with:
+/// Requests block until the archive answers, at most for the context's message timeout. All of them can fail with:
 ///
-/// - [`NotConnected`](crate::ErrorKind::NotConnected): the archive went away; connect anew, this one is of no more use;
+/// - [`NotConnected`](crate::ErrorKind::NotConnected): the archive went away, and this connection cannot be used any more: connect again;
 /// - [`Timeout`](crate::ErrorKind::Timeout): no answer in time;
 /// - [`StorageSpace`](crate::ErrorKind::StorageSpace): the archive's disk is full;
-/// - [`Archive`](crate::ErrorKind::Archive): the archive refused, the message says why.
+/// - [`Archive`](crate::ErrorKind::Archive): the archive refused; the message says why.
 ///
-/// A disk that fills up, and what else goes wrong later, comes as an error that belongs to no request:
-/// [`check_for_error_response`](Self::check_for_error_response). A recording that ends so holds up its publisher until it is stopped.
+/// Later failures, such as a disk that fills up, are reported as errors without a request: see
+/// [`check_for_error_response`](Self::check_for_error_response). A recording that ends this way blocks its publisher until it is stopped.
 ///
 /// # Threads
 ///
-/// It may be moved to another thread but not shared: requests take it mutably. On a client without a conductor thread they work that while they
+/// It can be moved to another thread but not shared: requests borrow it mutably. If the client's conductor has no thread, they run it while they
 /// wait.
 ///
 /// # Blocking
 ///
-/// Each request, for at most the message timeout; those that add a publication or a subscription for that too. Looking at counters, ids and
+/// Each request, for at most the message timeout; those that add a publication or a subscription also for that. Reading counters, ids and
 /// settings does not block.
 ///
-/// Dropping it ends the session with the archive; what it records goes on, as far as no autostop ends it.
+/// Dropping it ends the session with the archive. Recordings go on, unless `auto_stop` ends them.
 pub struct Archive {
     raw: NonNull<sys::aeron_archive_t>,
     // After `raw`, which works with it until it is closed.
@@ -101,12 +101,12 @@ impl Archive {
     /// Ends the session with the archive, as dropping it does.
     pub fn close(self) {}
 
-    /// The client it works through.
+    /// The Aeron client of the connection.
     pub fn aeron(&self) -> &Aeron {
         &self.context.aeron
     }
 
-    /// The archive's id, by which its counters are told from those of other archives on the same media driver.
+    /// The archive's id, which distinguishes its counters from those of other archives on the same media driver.
     pub fn archive_id(&self) -> i64 {
         // SAFETY: the connection is live as long as `self`.
         unsafe { sys::aeron_archive_get_archive_id(self.ptr()) }
@@ -118,7 +118,8 @@ impl Archive {
         unsafe { sys::aeron_archive_control_session_id(self.ptr()) }
     }
 
-    /// Has C make a request and wait for its answer, with the client's turn; then what C called meanwhile has its say.
+    /// Lets C make a request and wait for its answer, holding the conductor's lock; then resumes panics and returns errors of handlers that C
+    /// called meanwhile.
     pub(super) fn request(
         &mut self,
         doing: impl fmt::Display,
@@ -132,8 +133,8 @@ impl Archive {
         result
     }
 
-    /// Whether the archive can answer. Once it cannot, this connection is of no more use. What it sent before has to be taken first: over shared
-    /// memory this is true of an archive that ended as long as no request or poll took its last words.
+    /// Whether the archive can answer. Once it cannot, the connection cannot be used any more. Over IPC this stays true for an archive that has
+    /// ended until a request or poll has consumed everything that it had sent.
     pub fn is_connected(&self) -> bool {
         // SAFETY: the connection is live, and its subscription as long.
         unsafe { sys::aeron_subscription_is_connected(self.responses()) }
@@ -144,7 +145,7 @@ impl Archive {
         self.context.message_timeout()
     }
 
-    /// Gives whole messages of the archive to `handler`, which says after each how to go on, but signals to their consumer.
+    /// Passes whole messages of the archive to `handler`, which returns an action after each; signals go to their consumer instead.
     pub(super) fn poll_responses(&mut self, limit: usize, mut handler: impl FnMut(&[u8]) -> Action) -> Result<()> {
         let (subscription, control_session_id) = (self.responses(), self.control_session_id());
         let (assembler, callbacks) = (&mut self.assembler, self.context.callbacks());

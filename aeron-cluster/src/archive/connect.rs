@@ -1,4 +1,4 @@
-//! Connecting to an archive without waiting for it.
+//! Connecting to an archive without blocking.
 
 use std::fmt;
 use std::ptr::NonNull;
@@ -11,10 +11,10 @@ use super::native_context::{NativeContext, text_of};
 use super::{check, failure};
 use crate::{Error, ErrorKind, Result};
 
-/// What the C client sets when the time is over; as an error code of the driver it would mean something else.
+/// The C client's code for a time-out here. As an error code of the driver it would mean something else.
 const CONNECT_TIMEOUT_CODE: i32 = -1;
 
-/// What an archive says when the credentials do not suffice (`ControlSession.SESSION_REJECTED_MSG`).
+/// An archive's message when it rejects the credentials (`ControlSession.SESSION_REJECTED_MSG`).
 pub(super) const REJECTED: &str = "authentication rejected";
 
 unsafe extern "C" {
@@ -22,10 +22,10 @@ unsafe extern "C" {
     fn aeron_archive_async_connect_delete(connect: *mut sys::aeron_archive_async_connect_t) -> i32;
 }
 
-/// A connection to an archive in the making.
+/// A connection to an archive that is being made.
 ///
-/// Poll it until it gives the archive or an error. Dropped before that, it gives up and leaves nothing behind. Mirrors
-/// `AeronArchive.AsyncConnect` and `aeron_archive_async_connect_t`. It may be moved to another thread but not shared.
+/// Poll it until it returns the archive or an error. Dropping it before that abandons the attempt and leaves nothing behind. Mirrors
+/// `AeronArchive.AsyncConnect` and `aeron_archive_async_connect_t`. It can be moved to another thread but not shared.
 ///
 /// ```no_run
 /// # use aeron_cluster::archive::{Archive, AsyncConnect, Context};
@@ -83,14 +83,14 @@ impl AsyncConnect {
         Ok(connect)
     }
 
-    /// Takes the connection a step further. Does not block; works the client's conductor if that has no thread. `None`: not yet.
+    /// Does the next step. `None` means not yet. Does not block; runs the client's conductor if that has no thread.
     ///
     /// # Errors
     ///
     /// [`Timeout`](ErrorKind::Timeout) when nobody answered within the message timeout; [`Archive`](ErrorKind::Archive) when
     /// the archive refused; [`Authentication`](ErrorKind::Authentication) when it rejected the credentials;
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for credentials that are too long; [`Closed`](ErrorKind::Closed) when the client
-    /// ended. After an error or an archive the attempt is over, and polling again is an error.
+    /// has ended. After an error or an archive, polling again is an error.
     pub fn poll(&mut self) -> Result<Option<Archive>> {
         let (Some(raw), Some(context)) = (self.raw, &self.context) else {
             return Err(Error::new(ErrorKind::State, format!("connecting is over: {}", self.name)));
@@ -128,7 +128,7 @@ impl AsyncConnect {
         }
     }
 
-    /// What the callbacks had to say within the last call of C.
+    /// Resumes a panic, or returns an error, of a callback during the last call of C.
     fn finish_callbacks(&self) -> Result<()> {
         self.context.as_ref().map_or(Ok(()), |context| context.callbacks().finish())
     }
@@ -136,7 +136,7 @@ impl AsyncConnect {
     fn refused(&self, error: Error) -> Error {
         let kind = match error.code() {
             CONNECT_TIMEOUT_CODE => ErrorKind::Timeout,
-            // C passes on the archive's words and drops its code.
+            // C passes on the archive's message but drops its code.
             libc::EINVAL if error.message().contains(REJECTED) => ErrorKind::Authentication,
             libc::EINVAL => ErrorKind::Archive,
             _ => return error,

@@ -1,4 +1,4 @@
-//! The settings of an archive client.
+//! The builder of an archive client's settings.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::aeron::{Aeron, IdleStrategy};
 use crate::security::CredentialsSupplier;
 use crate::{Error, Result};
 
-/// The settings of an [`Archive`](super::Archive), which can be used for many connections. Mirrors
+/// The settings of an [`Archive`](super::Archive). Can be used for many connections. Mirrors
 /// `AeronArchive.Context` and `aeron_archive_context_t`.
 ///
-/// What is not set here takes the C client's default, which reads the C client's environment variables
-/// (`AERON_ARCHIVE_CONTROL_CHANNEL`, `AERON_ARCHIVE_MESSAGE_TIMEOUT` and so on). Both control channels must be set by
-/// one way or the other.
+/// Settings that are not set here come from the C client's environment variables
+/// (`AERON_ARCHIVE_CONTROL_CHANNEL`, `AERON_ARCHIVE_MESSAGE_TIMEOUT` and so on), or else are the C client's defaults. Both control channels must
+/// be set in one way or the other.
 #[derive(Debug, Clone)]
 pub struct Context {
     aeron: Aeron,
@@ -38,7 +38,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Settings with the C client's defaults, for connections through `aeron`.
+    /// A context with the C client's defaults, for connections through `aeron`.
     pub fn new(aeron: &Aeron) -> Self {
         Context {
             aeron: aeron.clone(),
@@ -86,22 +86,22 @@ impl Context {
         self
     }
 
-    /// How long connecting may take, and how long each answer. Default: 5 s.
+    /// How long connecting, and each answer, may take. Default: 5 s.
     #[must_use]
     pub fn message_timeout(mut self, timeout: Duration) -> Self {
         self.message_timeout = Some(timeout);
         self
     }
 
-    /// The channel on which the archive announces recordings to everybody. The client does not listen there itself:
-    /// it keeps the setting for the program ([`Settings`](super::Settings)).
+    /// The channel on which the archive publishes events of recordings. The client does not subscribe to it; it only
+    /// keeps the setting for the program ([`Settings`](super::Settings)).
     #[must_use]
     pub fn recording_events_channel(mut self, channel: impl Into<String>) -> Self {
         self.recording_events_channel = Some(channel.into());
         self
     }
 
-    /// The stream on which the archive announces recordings to everybody. Default: 30. Otherwise as
+    /// The stream on which the archive publishes events of recordings. Default: 30. Otherwise as
     /// [`recording_events_channel`](Self::recording_events_channel).
     #[must_use]
     pub fn recording_events_stream_id(mut self, stream_id: i32) -> Self {
@@ -109,42 +109,42 @@ impl Context {
         self
     }
 
-    /// How often sending a request is tried, at least once, while the archive's channel takes none. Default: 3.
+    /// How often sending a request is tried while the archive's channel is back pressured; at least once. Default: 3.
     #[must_use]
     pub fn message_retry_attempts(mut self, attempts: u32) -> Self {
         self.message_retry_attempts = Some(attempts);
         self
     }
 
-    /// The term length of the control channels, in bytes, where they do not say themselves. Default: 64 KiB.
+    /// The term length of control channels that do not set one, in bytes. Default: 64 KiB.
     #[must_use]
     pub fn control_term_buffer_length(mut self, length: usize) -> Self {
         self.control_term_buffer_length = Some(length);
         self
     }
 
-    /// The MTU of the control channels, in bytes, where they do not say themselves. Default: 1408.
+    /// The MTU of control channels that do not set one, in bytes. Default: 1408.
     #[must_use]
     pub fn control_mtu_length(mut self, length: usize) -> Self {
         self.control_mtu_length = Some(length);
         self
     }
 
-    /// Whether terms of the control channels are sparse files, where they do not say themselves. Default: true.
+    /// Whether terms are sparse files, for control channels that do not set it. Default: true.
     #[must_use]
     pub fn control_term_buffer_sparse(mut self, is_sparse: bool) -> Self {
         self.control_term_buffer_sparse = Some(is_sparse);
         self
     }
 
-    /// A name that the archive's counters show, at most 100 bytes. Default: empty.
+    /// A name of at most 100 bytes, shown in the archive's counters. Default: empty.
     #[must_use]
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
         self
     }
 
-    /// What the client proves itself with, if the archive asks. Default: nothing. Called on the thread that connects.
+    /// Supplies the credentials. Called on the thread that connects. Default: none.
     #[must_use]
     pub fn credentials_supplier(self, supplier: impl CredentialsSupplier + Send + 'static) -> Self {
         self.shared_credentials_supplier(Arc::new(Mutex::new(supplier)))
@@ -155,15 +155,15 @@ impl Context {
         self
     }
 
-    /// Takes the signals of recordings: within requests, polled requests and [`poll_for_recording_signals`](super::Archive::poll_for_recording_signals),
-    /// on the thread that makes them. It cannot call the archive, which is borrowed meanwhile. Default: signals are dropped.
+    /// Called with recording signals: during requests, polled requests and [`poll_for_recording_signals`](super::Archive::poll_for_recording_signals),
+    /// on the thread that makes them. It cannot call the archive, which is borrowed at that time. Default: signals are dropped.
     #[must_use]
     pub fn on_recording_signal(mut self, consumer: impl Fn(&RecordingSignal) + Send + Sync + 'static) -> Self {
         self.handlers.signal = Some(Arc::new(consumer));
         self
     }
 
-    /// Takes the errors that the archive sends for no request that is waiting. Called as
+    /// Called with errors from the archive that do not answer a pending request, in the same way as
     /// [`on_recording_signal`](Self::on_recording_signal). Default: [`check_for_error_response`](super::Archive::check_for_error_response) returns
     /// them.
     #[must_use]
@@ -172,22 +172,22 @@ impl Context {
         self
     }
 
-    /// How a request waits for its answer; each connection gets a copy. Default: C's back-off.
+    /// The idle strategy of requests that wait for their answer; each connection gets a clone. Default: C's back-off.
     #[must_use]
     pub fn idle_strategy(mut self, strategy: impl IdleStrategy + Clone + Send + Sync + 'static) -> Self {
         self.handlers.idle = Some(Arc::new(move || Box::new(strategy.clone())));
         self
     }
 
-    /// Called again and again while a request waits for its answer, for what else has to go on on this thread: an embedded media driver
-    /// without threads, for one.
+    /// Called repeatedly while a request waits for its answer, for other work that must go on on this thread, such as an embedded media driver
+    /// without threads.
     #[must_use]
     pub fn delegating_invoker(mut self, invoker: impl Fn() + Send + Sync + 'static) -> Self {
         self.handlers.invoker = Some(Arc::new(invoker));
         self
     }
 
-    /// The client that connections go through.
+    /// The Aeron client that connections use.
     pub fn aeron(&self) -> &Aeron {
         &self.aeron
     }
@@ -239,7 +239,7 @@ impl Context {
     }
 }
 
-/// C adds it to a clock that counts in 63 bits.
+/// The timeout in nanoseconds, if it is one that C can add to its clock of 63 bits.
 pub(crate) fn timeout_nanos(timeout: Duration) -> Result<u64> {
     let nanos = u64::try_from(timeout.as_nanos()).ok().filter(|nanos| (1..=i64::MAX as u64 / 2).contains(nanos));
     nanos.ok_or_else(|| invalid(format!("archive message timeout is out of range: {timeout:?}")))

@@ -19,13 +19,13 @@ const CLIENT_BASE: i32 = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArchiveErrorCode {
-    /// None of the others; the message says more.
+    /// No code of its own; the message says more.
     Generic,
-    /// The session has a listing under way.
+    /// The session already has a listing in progress.
     ActiveListing,
-    /// The recording is going on, and may not.
+    /// The recording is active, which the request does not allow.
     ActiveRecording,
-    /// The channel and stream are recorded already.
+    /// The channel and stream are already being recorded.
     ActiveSubscription,
     /// There is no such recording subscription.
     UnknownSubscription,
@@ -33,9 +33,9 @@ pub enum ArchiveErrorCode {
     UnknownRecording,
     /// There is no such replay.
     UnknownReplay,
-    /// The archive has as many replays as it may.
+    /// The archive has reached its limit of replays.
     MaxReplays,
-    /// The archive has as many recordings as it may.
+    /// The archive has reached its limit of recordings.
     MaxRecordings,
     /// The publication does not continue the recording.
     InvalidExtension,
@@ -51,7 +51,7 @@ pub enum ArchiveErrorCode {
     ReplicationConnectionFailure,
     /// The recording has nothing in it.
     EmptyRecording,
-    /// The position is outside of the recording, or no place where it can be cut.
+    /// The position is outside of the recording, or not a valid place to cut it.
     InvalidPosition,
 }
 
@@ -76,7 +76,7 @@ impl ArchiveErrorCode {
         ArchiveErrorCode::InvalidPosition,
     ];
 
-    /// The code that the archive gave for an error, if it was the archive that refused, with a code that is known here.
+    /// The archive's code of an error; `None` if the error is not the archive's, or its code is unknown here.
     pub fn of(error: &Error) -> Option<Self> {
         let code = usize::try_from(error.code().checked_neg()?.checked_sub(CLIENT_BASE)?).ok()?;
         Self::ALL.get(code).copied()

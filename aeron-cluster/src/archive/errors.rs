@@ -1,4 +1,4 @@
-//! What an archive sends without being asked: errors and signals.
+//! Errors and signals that an archive sends without a request.
 
 use std::ffi::CStr;
 
@@ -11,8 +11,8 @@ use crate::Result;
 const MAX_ERROR_LENGTH: usize = 8 * 1024;
 
 impl Archive {
-    /// Reports an error that the archive sent, if one has come; a recording that fails for lack of space is told so. With an
-    /// [`on_error`](super::Context::on_error) handler, that gets it and this is `Ok`. Looks at one message, and gives a signal to the
+    /// Returns an error that the archive has sent, if there is one, such as that of a recording that failed for lack of space. If there is an
+    /// [`on_error`](super::Context::on_error) handler, it gets the error instead, and this returns `Ok`. Takes one message; a signal goes to its
     /// consumer. Does not block. Mirrors `AeronArchive.checkForErrorResponse`.
     pub fn check_for_error_response(&mut self) -> Result<()> {
         // SAFETY: nothing but the connection is given.
@@ -21,7 +21,7 @@ impl Archive {
         })
     }
 
-    /// The text of an error that the archive sent, if one has come, handler or not. Otherwise as
+    /// The text of an error that the archive has sent, if there is one, even if there is a handler. Otherwise as
     /// [`check_for_error_response`](Self::check_for_error_response). Mirrors `AeronArchive.pollForErrorResponse`.
     pub fn poll_for_error_response(&mut self) -> Result<Option<String>> {
         let mut text = vec![0u8; MAX_ERROR_LENGTH];
@@ -33,13 +33,13 @@ impl Archive {
         Ok((!text.is_empty()).then(|| text.into_owned()))
     }
 
-    /// Gives the next signal to the [`on_recording_signal`](super::Context::on_recording_signal) consumer, if one has come, and returns how
-    /// many these were. Signals that come while a request waits for its answer, or is polled, are given then. Does not block. Mirrors
+    /// Passes the next signal, if there is one, to the [`on_recording_signal`](super::Context::on_recording_signal) consumer, and returns the number
+    /// of signals. Signals that arrive during a request, or while one is polled, are passed on then. Does not block. Mirrors
     /// `AeronArchive.pollForRecordingSignals`.
     ///
     /// # Errors
     ///
-    /// Also an error that the archive sent meanwhile, if there is no handler for them.
+    /// Also an error that the archive has sent, if there is no handler for errors.
     pub fn poll_for_recording_signals(&mut self) -> Result<usize> {
         let mut count = 0;
         // SAFETY: C writes the count.

@@ -1,32 +1,32 @@
-//! What is looked at before it is given to C, which would send it as it is, or cut off.
+//! Checks of arguments that C would send unchecked, or truncate.
 
 use std::ffi::CString;
 
 use crate::aeron::{ChannelUri, c_string};
 use crate::{Error, ErrorKind, Result};
 
-/// The longest piece of a channel that is sought, in bytes: a channel's own limit.
+/// The longest piece of a channel to search for, in bytes: the limit of a channel.
 const MAX_FRAGMENT_LENGTH: usize = 4095;
-/// The longest credentials, in bytes: beside a channel of any length they fit into C's buffer of a request, 8 KiB, which would
-/// leave out what does not.
+/// The longest credentials, in bytes: together with the longest channel they fit into C's 8 KiB buffer of a request. C would
+/// leave out the rest.
 pub(super) const MAX_CREDENTIALS_LENGTH: usize = 3 * 1024;
 
-/// An id, which is never negative: −1 means "none" to C, and "all" in some requests.
+/// Checks an id, which must not be negative: to C −1 means "none", and in some requests "all".
 pub(super) fn id(what: &str, id: i64) -> Result<i64> {
     if id >= 0 { Ok(id) } else { Err(invalid(format!("{what} id {id} is negative"))) }
 }
 
-/// A position in a stream.
+/// Checks a position in a stream.
 pub(super) fn position(what: &str, position: i64) -> Result<i64> {
     if position >= 0 { Ok(position) } else { Err(invalid(format!("{what} {position} is negative"))) }
 }
 
-/// How many entries are asked for: with none, C would wait for an answer that never comes.
+/// Checks a number of entries to list, which must not be 0: C would wait for an answer that never comes.
 pub(super) fn count(what: &str, count: i32) -> Result<i32> {
     if count > 0 { Ok(count) } else { Err(invalid(format!("cannot list {count} {what}: ask for at least 1"))) }
 }
 
-/// A piece of a channel, to be sought.
+/// Checks a piece of a channel to search for.
 pub(super) fn fragment(fragment: &str) -> Result<CString> {
     if fragment.len() > MAX_FRAGMENT_LENGTH {
         let message = format!("channel fragment has {} bytes, at most {MAX_FRAGMENT_LENGTH}", fragment.len());
@@ -50,8 +50,8 @@ pub(super) fn session_channel(channel: &str, session_id: i32) -> Result<String> 
     Ok(uri.to_string())
 }
 
-/// Whether answers on this channel come back the way of the requests. Both have to be of one media then: what is asked would wait for an
-/// answer that never comes, or hear that an image is not found.
+/// Whether this is a response channel. If so, it must have the same medium as the request channel: otherwise a request would wait for an
+/// answer that never comes, or fail because an image is not found.
 pub(super) fn is_response_channel(channel: &str, request_channel: &str) -> Result<bool> {
     let uri = ChannelUri::parse(channel)?;
     if uri.get("control-mode") != Some("response") {

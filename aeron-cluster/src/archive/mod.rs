@@ -1,8 +1,8 @@
 //! The safe archive client, over the official C archive client.
 //!
-//! A [`Context`] names the archive's control channels, [`Archive::connect`] or an [`AsyncConnect`] gives the [`Archive`], and
-//! that starts and stops recordings and replays. It works through a client of ours: the C archive client never makes one of its
-//! own, whose errors would end the process.
+//! A [`Context`] names the archive's control channels; [`Archive::connect`] or an [`AsyncConnect`] returns an [`Archive`], which
+//! starts and stops recordings and replays. It always works through an [`Aeron`](crate::aeron::Aeron) client of ours. (The C archive client could make
+//! one itself, but the errors of that one would end the process.)
 //!
 //! ```no_run
 //! use aeron_cluster::aeron::{self, Aeron};
@@ -25,29 +25,29 @@
 //! # }
 //! ```
 //!
-//! Positions are counted in bytes from the beginning of a stream, with the headers of its frames. Ids are the archive's own. A connection
-//! may be moved to another thread but not shared; more than one may go through the same client.
+//! Positions are in bytes from the beginning of a stream, frame headers included. Ids are assigned by the archive. A connection
+//! can be moved to another thread but not shared; several connections can use the same client.
 //!
-//! | for | there is |
+//! | to | use |
 //! |---|---|
-//! | recording, replaying, looking after what is recorded | [`Archive`] |
-//! | the same in a program that must not wait | [`AsyncConnect`], [`PendingRequest`] |
-//! | a live stream that is joined by way of its recording, once | [`ReplayMerge`] |
-//! | the same again and again, whatever is lost | [`PersistentSubscription`] |
-//! | a copy on another archive | [`Archive::replicate`] |
-//! | programs that nobody can reach | channels with `control-mode=response`, for answers and for replays |
+//! | record, replay, and manage recordings | [`Archive`] |
+//! | do so without blocking | [`AsyncConnect`], [`PendingRequest`] |
+//! | join a live stream once, starting from its recording | [`ReplayMerge`] |
+//! | do so again whenever the live stream is lost | [`PersistentSubscription`] |
+//! | copy a recording to another archive | [`Archive::replicate`] |
+//! | work from behind a firewall or NAT | channels with `control-mode=response`, for answers and for replays |
 //!
-//! C works the conductor of a client that has no thread for it while it waits for the archive; so every request takes the client's
-//! turn first, in which other threads leave the conductor alone ([`Aeron::do_work`](crate::aeron::Aeron::do_work) is 0 to them).
+//! If the client's conductor has no thread, C runs it while it waits for the archive. So every request first takes the lock
+//! of the conductor; until it is done, [`Aeron::do_work`](crate::aeron::Aeron::do_work) on other threads returns 0.
 //!
-//! An archive that went away is [`NotConnected`](crate::ErrorKind::NotConnected): the [`Archive`] is of no more use then, and a
-//! new one is connected. An archive whose disk is full is [`StorageSpace`](crate::ErrorKind::StorageSpace).
+//! When the archive has gone away, requests return [`NotConnected`](crate::ErrorKind::NotConnected), and the [`Archive`] cannot be used any
+//! more: connect again. When its disk is full, they return [`StorageSpace`](crate::ErrorKind::StorageSpace).
 //!
 //! # Handlers cannot call the archive
 //!
-//! What a [`Context`] or a [`PersistentSubscription`] is given is called while C works for the connection, which is borrowed mutably
-//! meanwhile: C would find its own lock open, and work with what it is working with. So this compiles without the line that is marked, and
-//! not with it. (An archive in a `Mutex` is locked by whoever calls it; a handler that locks it too waits for itself.)
+//! The handlers of a [`Context`] or a [`PersistentSubscription`] run while C uses the connection. A request from a handler would corrupt C's
+//! state; its lock is re-entrant and would not prevent that. But requests borrow the connection mutably, so the code below compiles only
+//! without the marked lines. (With an archive in a `Mutex`, a handler that locks it deadlocks.)
 //!
 //! ```
 //! # use aeron_cluster::archive::{Archive, Context};
@@ -130,7 +130,7 @@ use crate::aeron::last_error;
 // aeron_archive_client_error.h
 const ILLEGAL_STATE: i32 = 2002;
 
-/// What the C client says of the one answer that is neither done nor an error (`ControlResponseCode.RECORDING_UNKNOWN`).
+/// The C client's message for the one answer that is neither OK nor an error (`ControlResponseCode.RECORDING_UNKNOWN`).
 const RECORDING_UNKNOWN: &str = "unexpected response code: 2";
 
 /// The error of the call that just failed on this thread.
@@ -141,7 +141,7 @@ fn failure(doing: impl std::fmt::Display) -> Error {
         return Error::with_code(ErrorKind::Archive, code, format!("{}: unknown recording", error.message()));
     }
     if error.code().abs() == ILLEGAL_STATE {
-        // The C client says so for every call after the one that found the archive gone.
+        // The C client's error for every call after the one that found the archive gone.
         return Error::with_code(ErrorKind::NotConnected, error.code(), error.message());
     }
     error

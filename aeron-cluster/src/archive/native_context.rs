@@ -48,7 +48,7 @@ impl NativeContext {
         Ok(context)
     }
 
-    /// Only what the user gave: without an error handler, for one, C gives errors to the caller.
+    /// Sets only the callbacks that the user gave: without an error handler, for example, C returns errors to the caller.
     fn set_callbacks(&self) -> Result<()> {
         let (handlers, clientd) = (self.callbacks().handlers(), self.callbacks.as_ptr().cast::<c_void>());
         let mut results = Vec::new();
@@ -98,7 +98,7 @@ impl NativeContext {
         Duration::from_nanos(unsafe { sys::aeron_archive_context_get_message_timeout_ns(self.ptr()) })
     }
 
-    /// Looks at what setters and environment variables made of it, as far as C does not.
+    /// Checks the values from setters and environment variables, as far as C does not.
     pub(super) fn check(&self) -> Result<()> {
         timeout_nanos(self.message_timeout())?;
         // SAFETY: the context is live, and its channels null or strings of its own.

@@ -5,31 +5,31 @@ use std::fmt;
 use super::context::Context;
 use crate::Error;
 
-/// Where a persistent subscription begins.
+/// Where a persistent subscription starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartFrom {
-    /// Where the recording does.
+    /// At the start of the recording.
     Start,
-    /// With what is sent live from now on.
+    /// With the live stream from now on.
     Live,
     /// At a position of the recording.
     Position(i64),
 }
 
-/// What a persistent subscription tells, within its polls, on their thread.
+/// Listens to a persistent subscription. Called within its polls, on their thread.
 pub trait PersistentSubscriptionListener {
-    /// Messages come from the live stream alone from now on.
+    /// From now on messages come from the live stream only.
     fn on_live_joined(&mut self) {}
 
-    /// The live stream is lost, and a replay begins.
+    /// The live stream is lost, and a replay starts.
     fn on_live_left(&mut self) {}
 
-    /// Something went wrong. The subscription has failed ([`has_failed`](super::PersistentSubscription::has_failed)), or tries again, for ever:
-    /// connecting to the archive too, also after [`Authentication`](crate::ErrorKind::Authentication), which does not pass by itself.
+    /// An error. Either the subscription has failed ([`has_failed`](super::PersistentSubscription::has_failed)), or it retries, for ever. It
+    /// retries connecting to the archive even after [`Authentication`](crate::ErrorKind::Authentication), which will not succeed by itself.
     fn on_error(&mut self, _error: &Error) {}
 }
 
-/// Hears nothing.
+/// Ignores everything.
 impl PersistentSubscriptionListener for () {}
 
 /// The settings of a [`PersistentSubscription`](super::PersistentSubscription). Mirrors `PersistentSubscription.Context` and
@@ -46,9 +46,9 @@ pub struct PersistentSubscriptionSettings {
 }
 
 impl PersistentSubscriptionSettings {
-    /// Receives the stream of `live_channel`, and catches up with it from the recording over `replay_channel`, over a connection to the archive of its
-    /// own with the settings of `archive`. The replay channel may have an endpoint whose port is 0, or
-    /// `control-mode=response`. Begins with what is sent live.
+    /// Receives the stream of `live_channel`, and catches up with it from the recording over `replay_channel`. It makes its own connection to the
+    /// archive, with the settings of `archive`. The replay channel may have an endpoint with port 0, or
+    /// `control-mode=response`. Starts with the live stream; see [`start_from`](Self::start_from).
     pub fn new(
         archive: Context,
         recording_id: i64,
@@ -69,14 +69,14 @@ impl PersistentSubscriptionSettings {
         }
     }
 
-    /// Where it begins. Default: live.
+    /// Where to start. Default: live.
     #[must_use]
     pub fn start_from(mut self, start: StartFrom) -> Self {
         self.start = start;
         self
     }
 
-    /// Who hears of joining and leaving the live stream, and of errors.
+    /// Called when the live stream is joined and left, and with errors. Default: none.
     #[must_use]
     pub fn listener(mut self, listener: impl PersistentSubscriptionListener + Send + 'static) -> Self {
         self.listener = Box::new(listener);

@@ -13,10 +13,10 @@ use super::{check, failure};
 use crate::aeron::{Action, Header, Slot};
 use crate::{Error, ErrorKind, Result};
 
-/// A subscription to a live stream that is recorded: it catches up from the recording when it starts and whenever it loses the live stream,
-/// without a gap and without a message twice. Mirrors `PersistentSubscription` and `aeron_archive_persistent_subscription_t`.
+/// A subscription to a live stream that is being recorded. It catches up from the recording when it starts and whenever it loses the live stream,
+/// without a gap and without duplicates. Mirrors `PersistentSubscription` and `aeron_archive_persistent_subscription_t`.
 ///
-/// It has a connection to the archive of its own, which it makes, and makes again, as it is polled. Its four counters show what it does. It may be
+/// It has its own connection to the archive, which polls make, and make again if it is lost. Four counters show its state. It can be
 /// moved to another thread but not shared.
 ///
 /// ```no_run
@@ -32,7 +32,8 @@ use crate::{Error, ErrorKind, Result};
 /// # }
 /// ```
 ///
-/// On a client without a conductor thread, a poll has the client's turn: its handlers must not wait for the client, by adding a publication for one.
+/// If the client's conductor has no thread, a poll holds the conductor's lock, so handlers must not block on the client, for example by adding a
+/// publication.
 pub struct PersistentSubscription {
     // In the order in which they must end: C's context closes with the subscription.
     live: Live,
@@ -41,7 +42,7 @@ pub struct PersistentSubscription {
 }
 
 impl PersistentSubscription {
-    /// Adds the counters and prepares the rest; polling it does the work.
+    /// Adds the counters and prepares the rest; polls do the work.
     ///
     /// # Blocking
     ///
@@ -79,13 +80,13 @@ impl PersistentSubscription {
         Ok(PersistentSubscription { live, listener, archive })
     }
 
-    /// Does what there is to do, and gives messages, put together from at most `fragment_limit` fragments, to `handler`. Returns how much there was to
-    /// do, messages or not. Does not block, except for about a millisecond when it connects to the archive.
+    /// Does the next work, and passes whole messages, from at most `fragment_limit` fragments, to `handler`. Returns the amount of work done,
+    /// messages included. Does not block, except for about a millisecond when it connects to the archive.
     ///
     /// # Errors
     ///
-    /// [`Closed`](ErrorKind::Closed) when the client ended, and the error that it failed with, from then on. What is tried again goes to
-    /// the listener alone.
+    /// [`Closed`](ErrorKind::Closed) if the client has ended; once the subscription has failed, the error that it failed with. Errors after which it
+    /// retries only go to the listener.
     pub fn poll(&mut self, fragment_limit: usize, mut handler: impl FnMut(&[u8], &Header<'_>)) -> Result<usize> {
         self.controlled_poll(fragment_limit, |message, header| {
             handler(message, header);
@@ -93,7 +94,7 @@ impl PersistentSubscription {
         })
     }
 
-    /// As [`poll`](Self::poll), with a handler that says after each message how to go on.
+    /// As [`poll`](Self::poll), with a handler that returns an action after each message.
     pub fn controlled_poll<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
@@ -126,7 +127,7 @@ impl PersistentSubscription {
         }
     }
 
-    /// Whether messages come from the live stream alone.
+    /// Whether messages come from the live stream only.
     pub fn is_live(&self) -> bool {
         // SAFETY: the subscription is live.
         unsafe { sys::aeron_archive_persistent_subscription_is_live(self.live.ptr()) }
@@ -152,12 +153,12 @@ impl PersistentSubscription {
             sys::aeron_archive_persistent_subscription_failure_reason(self.live.ptr(), &mut code, &mut message)
                 .then(|| error_of(code, &text_of(message).unwrap_or_default()))
         }?;
-        // A recording that stopped before what was seen live has C tell the listener alone.
+        // If the recording stopped before the position seen live, C tells only the listener.
         let is_untold = failure.message().is_empty();
         Some(is_untold.then(|| self.listener.last_error()).flatten().unwrap_or(failure))
     }
 
-    /// How far the replay was behind the live stream, in bytes, when it last tried to join: less than 0 if it was ahead. `None` before that.
+    /// How many bytes the replay was behind the live stream when it last tried to join; negative if it was ahead, `None` before the first attempt.
     pub fn join_difference(&self) -> Option<i64> {
         let difference =
             self.counter(sys::aeron_archive_persistent_subscription_context_get_join_difference_counter)?;

@@ -1,4 +1,4 @@
-//! How far recordings have come, as the archive answers and as its counters show.
+//! Positions of recordings, by requests and from the archive's counters.
 
 use std::ffi::c_char;
 
@@ -15,7 +15,7 @@ const MAX_SOURCE_IDENTITY_LENGTH: usize = 128;
 type Getter = unsafe extern "C" fn(*mut i64, *mut sys::aeron_archive_t, i64) -> i32;
 
 impl Archive {
-    /// How far a recording has come, `None` if it is not going on. Mirrors `AeronArchive.getRecordingPosition`.
+    /// The current position of an active recording; `None` if it is not active. Mirrors `AeronArchive.getRecordingPosition`.
     pub fn recording_position(&mut self, recording_id: i64) -> Result<Option<i64>> {
         self.position(recording_id, "recording position", sys::aeron_archive_get_recording_position)
     }
@@ -25,12 +25,12 @@ impl Archive {
         self.position(recording_id, "start position", sys::aeron_archive_get_start_position)
     }
 
-    /// Where a recording stopped, `None` if it is going on. Mirrors `AeronArchive.getStopPosition`.
+    /// Where a recording stopped; `None` if it is active. Mirrors `AeronArchive.getStopPosition`.
     pub fn stop_position(&mut self, recording_id: i64) -> Result<Option<i64>> {
         self.position(recording_id, "stop position", sys::aeron_archive_get_stop_position)
     }
 
-    /// How far a recording has come, or where it stopped. Mirrors `AeronArchive.getMaxRecordedPosition`.
+    /// The current position of an active recording, or where a stopped one ended. Mirrors `AeronArchive.getMaxRecordedPosition`.
     pub fn max_recorded_position(&mut self, recording_id: i64) -> Result<Option<i64>> {
         self.position(recording_id, "recorded position", sys::aeron_archive_get_max_recorded_position)
     }
@@ -59,7 +59,7 @@ impl Archive {
         (id >= 0).then_some(id)
     }
 
-    /// The counter of this archive that shows how far a recording has come, if it is going on. Otherwise as
+    /// The counter of this archive that shows the position of an active recording. Otherwise as
     /// [`recording_counter`](Self::recording_counter). Mirrors `RecordingPos.findCounterIdByRecording`.
     pub fn recording_counter_by_id(&self, recording_id: i64) -> Option<i32> {
         // SAFETY: as in `recording_counter`.

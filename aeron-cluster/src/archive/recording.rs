@@ -12,13 +12,13 @@ use crate::{Error, ErrorKind};
 pub struct RecordingDescriptor {
     /// The recording's id.
     pub recording_id: i64,
-    /// When it started, in ms since the epoch.
+    /// When it started, in milliseconds since the epoch.
     pub start_timestamp: i64,
-    /// When it stopped, in ms since the epoch; `None` while it goes on.
+    /// When it stopped, in milliseconds since the epoch; `None` while it is active.
     pub stop_timestamp: Option<i64>,
     /// The position of the first byte.
     pub start_position: i64,
-    /// The position after the last byte; `None` while it goes on.
+    /// The position after the last byte; `None` while it is active.
     pub stop_position: Option<i64>,
     /// The term in which the recorded publication began.
     pub initial_term_id: i32,
@@ -26,15 +26,15 @@ pub struct RecordingDescriptor {
     pub segment_file_length: i32,
     /// The length of a term of the recorded publication in bytes.
     pub term_buffer_length: i32,
-    /// The greatest length of a frame of the recorded publication in bytes.
+    /// The longest frame of the recorded publication, in bytes.
     pub mtu_length: i32,
     /// The recorded publication's session.
     pub session_id: i32,
     /// The recorded publication's stream.
     pub stream_id: i32,
-    /// The channel without what does not name it.
+    /// The channel without the parameters that do not identify it.
     pub stripped_channel: String,
-    /// The channel as the recording was asked for.
+    /// The channel as given in the request to record.
     pub original_channel: String,
     /// Where the recorded publication came from.
     pub source_identity: String,

@@ -1,4 +1,4 @@
-//! What an archive records from.
+//! The subscriptions that an archive records from.
 
 use std::ffi::c_void;
 
@@ -13,7 +13,7 @@ pub struct RecordingSubscription {
     pub subscription_id: i64,
     /// Its stream.
     pub stream_id: i32,
-    /// Its channel, without what does not name it.
+    /// Its channel, without the parameters that do not identify it.
     pub stripped_channel: String,
 }
 

@@ -9,9 +9,9 @@ use crate::aeron::{ExclusivePublication, NULL_VALUE, Publication, native_channel
 use crate::{Error, ErrorKind, Result};
 
 impl Archive {
-    /// Starts to record publications of a channel and stream, also those that appear later. A channel with a session id
-    /// means that session alone; what matches a subscription with a session id and one without is recorded twice. With
-    /// `auto_stop`, the archive ends the recording subscription with the first image.
+    /// Starts to record the publications of a channel and stream, including those that appear later. A channel with a session id
+    /// records only that session; a publication that matches a subscription with a session id and one without is recorded twice. With
+    /// `auto_stop`, the archive ends the recording subscription when the first image ends.
     ///
     /// Returns the id of the recording subscription. Mirrors `AeronArchive.startRecording` and `aeron_archive_start_recording`.
     pub fn start_recording(
@@ -38,7 +38,7 @@ impl Archive {
         Ok(subscription_id)
     }
 
-    /// Goes on with a recording that has stopped, from a publication that begins where it ended: its channel has `init-term-id`,
+    /// Continues a stopped recording from a publication that begins where it ended: the channel has `init-term-id`,
     /// `term-id` and `term-offset` for that position, and the recording's term length and MTU
     /// ([`RecordingDescriptor::continuing_channel`](super::RecordingDescriptor::continuing_channel)).
     ///
@@ -71,8 +71,8 @@ impl Archive {
 
     /// Adds a publication and has its session recorded. Mirrors `AeronArchive.addRecordedPublication`.
     ///
-    /// The archive and this client must share a media driver. What follows until the recording's counter appears
-    /// ([`recording_counter`](Self::recording_counter)) is recorded too: the recording starts where the publication does, if
+    /// The archive and this client must share a media driver. Messages sent before the recording's counter appears
+    /// ([`recording_counter`](Self::recording_counter)) are recorded too: the recording starts where the publication does, if
     /// nothing was consumed before.
     ///
     /// # Blocking
@@ -81,8 +81,8 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// Those of both, and [`State`](ErrorKind::State) if this client has such a publication already. No publication is left
-    /// behind then.
+    /// Those of both, and [`State`](ErrorKind::State) if this client already has such a publication. After an error no publication is left
+    /// behind.
     pub fn add_recorded_publication(&mut self, channel: &str, stream_id: i32) -> Result<Publication> {
         let publication = self.aeron().add_publication(channel, stream_id)?;
         if !is_original(&publication)? {
@@ -99,7 +99,7 @@ impl Archive {
         Ok(publication)
     }
 
-    /// As [`add_recorded_publication`](Self::add_recorded_publication), for one thread and always with a session of its own.
+    /// As [`add_recorded_publication`](Self::add_recorded_publication), for an exclusive publication, which always has its own session.
     /// Mirrors `AeronArchive.addRecordedExclusivePublication`.
     pub fn add_recorded_exclusive_publication(
         &mut self,
@@ -116,8 +116,8 @@ impl Archive {
         Ok(publication)
     }
 
-    /// Ends a recording subscription, by the id that [`start_recording`](Self::start_recording) gave, and its recordings. One that
-    /// ended before is an error. Mirrors `AeronArchive.stopRecording`.
+    /// Ends a recording subscription, by the id from [`start_recording`](Self::start_recording), and its recordings. It is an error if it has
+    /// already ended. Mirrors `AeronArchive.stopRecording`.
     pub fn stop_recording(&mut self, subscription_id: i64) -> Result<()> {
         let subscription_id = id("recording subscription", subscription_id)?;
         let doing = format_args!("cannot stop the recording subscription {subscription_id}");
@@ -127,7 +127,7 @@ impl Archive {
         })
     }
 
-    /// As [`stop_recording`](Self::stop_recording), and says whether there was such a subscription. Mirrors
+    /// As [`stop_recording`](Self::stop_recording), but returns whether there was such a subscription. Mirrors
     /// `AeronArchive.tryStopRecording`.
     pub fn try_stop_recording_subscription(&mut self, subscription_id: i64) -> Result<bool> {
         let subscription_id = id("recording subscription", subscription_id)?;
@@ -140,8 +140,8 @@ impl Archive {
         Ok(stopped)
     }
 
-    /// Ends a recording subscription by its channel and stream, as they were given to start it. One that ended before is an error. A channel
-    /// without a session id does not end the subscriptions with one. Mirrors `AeronArchive.stopRecording`.
+    /// Ends a recording subscription by the channel and stream with which it was started. It is an error if it has already ended. A channel
+    /// without a session id does not end subscriptions with one. Mirrors `AeronArchive.stopRecording`.
     pub fn stop_recording_channel(&mut self, channel: &str, stream_id: i32) -> Result<()> {
         let native = native_channel(channel, "recording channel")?;
         let doing = format_args!("cannot stop recording {channel} stream {stream_id}");
@@ -151,7 +151,7 @@ impl Archive {
         })
     }
 
-    /// As [`stop_recording_channel`](Self::stop_recording_channel), and says whether there was such a subscription. Mirrors
+    /// As [`stop_recording_channel`](Self::stop_recording_channel), but returns whether there was such a subscription. Mirrors
     /// `AeronArchive.tryStopRecording`.
     pub fn try_stop_recording_channel(&mut self, channel: &str, stream_id: i32) -> Result<bool> {
         let native = native_channel(channel, "recording channel")?;
@@ -164,7 +164,7 @@ impl Archive {
         Ok(stopped)
     }
 
-    /// Ends one recording, and says whether it was going on. Mirrors `AeronArchive.tryStopRecordingByIdentity`.
+    /// Ends one recording. Returns whether it was active. Mirrors `AeronArchive.tryStopRecordingByIdentity`.
     pub fn try_stop_recording(&mut self, recording_id: i64) -> Result<bool> {
         let recording_id = id("recording", recording_id)?;
         let mut stopped = false;

@@ -1,4 +1,4 @@
-//! Joining a live stream by way of its recording.
+//! Joining a live stream, starting from its recording.
 
 use std::fmt;
 use std::ptr::NonNull;
@@ -15,12 +15,12 @@ use crate::aeron::{
 };
 use crate::{Error, ErrorKind, Result};
 
-/// How long a merge may come no further (`REPLAY_MERGE_PROGRESS_TIMEOUT_DEFAULT_MS`).
+/// How long a merge may go without progress (`REPLAY_MERGE_PROGRESS_TIMEOUT_DEFAULT_MS`).
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often closing is tried: each failure leaves C one thing less to wait for.
+/// How often closing is tried. After each failure C has one thing less to wait for.
 const CLOSE_ATTEMPTS: usize = 3;
 
-/// What is merged, and where it comes from.
+/// The settings of a [`ReplayMerge`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplayMergeSettings {
     replay_channel: String,
@@ -32,9 +32,9 @@ pub struct ReplayMergeSettings {
 }
 
 impl ReplayMergeSettings {
-    /// Replays the recording from `start_position` on, and goes on with the stream of `live_destination`. All are UDP channels. The archive
-    /// replays to `replay_destination`, which has an endpoint of this machine, whose port may be 0. `replay_channel` is what the
-    /// archive's publication has beyond that, and names the recording's session, which both streams must share: `aeron:udp?session-id=…`.
+    /// Replays the recording from `start_position` on, and continues with the stream of `live_destination`. All are UDP channels. The archive
+    /// replays to `replay_destination`, which has an endpoint of this machine; its port may be 0. `replay_channel` has the other parameters of
+    /// the archive's publication, and the recording's session id, which must be that of the live stream: `aeron:udp?session-id=…`.
     pub fn new(
         recording_id: i64,
         start_position: i64,
@@ -52,7 +52,7 @@ impl ReplayMergeSettings {
         }
     }
 
-    /// How long the merge may come no further. Default: 5 s.
+    /// How long the merge may go without progress before it fails. Default: 5 s.
     #[must_use]
     pub fn progress_timeout(mut self, timeout: Duration) -> Self {
         self.progress_timeout = timeout;
@@ -60,11 +60,11 @@ impl ReplayMergeSettings {
     }
 }
 
-/// A subscription that catches up with a live stream from its recording, and then goes on with the live stream, without a gap and without
-/// a message twice. Mirrors `ReplayMerge` and `aeron_archive_replay_merge_t`.
+/// A subscription that catches up with a live stream from its recording, and then continues with the live stream, without a gap and without
+/// duplicates. Mirrors `ReplayMerge` and `aeron_archive_replay_merge_t`.
 ///
-/// It owns the connection to the archive and the subscription: both are busy until the merge is over, and [`finish`](Self::finish) gives them
-/// back. Call [`poll`](Self::poll) again and again; once [`is_merged`](Self::is_merged), poll on or finish.
+/// It owns the connection to the archive and the subscription until [`finish`](Self::finish) returns them. Call [`poll`](Self::poll) in a loop;
+/// once [`is_merged`](Self::is_merged) returns true, either poll on or finish.
 ///
 /// ```no_run
 /// # use aeron_cluster::aeron::Image;
@@ -83,8 +83,8 @@ impl ReplayMergeSettings {
 /// # }
 /// ```
 ///
-/// Signals that the archive sends meanwhile are lost, as in Java and C. Dropping it ends the replay, removes the destination of the
-/// replay and waits for the driver's answers to that, about a millisecond, or until the client finds that the driver is dead.
+/// Signals that the archive sends during the merge are lost, as in Java and C. Dropping it ends the replay and removes the destination of the
+/// replay. That blocks until the driver answers, for about a millisecond, or until the client finds the driver dead.
 pub struct ReplayMerge {
     // In the order in which they must end.
     merging: Merging,
@@ -93,12 +93,13 @@ pub struct ReplayMerge {
 }
 
 impl ReplayMerge {
-    /// Starts to merge. `subscription` has a channel with `control-mode=manual`, no destinations and no session id, and the recording's stream.
+    /// Starts to merge. `subscription` must have a channel with `control-mode=manual`, without destinations or a session id, and the recording's
+    /// stream.
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for channels that cannot be merged, a negative id or position, or a channel that is
-    /// too long; [`Closed`](ErrorKind::Closed) when the client ended. The connection and the subscription end then.
+    /// too long; [`Closed`](ErrorKind::Closed) if the client has ended. Connection and subscription are closed after an error.
     pub fn start(archive: Archive, subscription: Subscription, settings: &ReplayMergeSettings) -> Result<ReplayMerge> {
         let recording_id = id("recording", settings.recording_id)?;
         let doing = format!("cannot merge a replay of the recording {recording_id}");
@@ -141,12 +142,12 @@ impl ReplayMerge {
         Ok(ReplayMerge { merging, subscription, archive })
     }
 
-    /// Takes the merge a step further, without taking messages. Does not block. Returns how much there was to do.
+    /// Does the next step of the merge, without taking messages. Does not block. Returns the amount of work done.
     ///
     /// # Errors
     ///
-    /// [`Timeout`](ErrorKind::Timeout) when it comes no further; [`Archive`](ErrorKind::Archive) and what else the archive says;
-    /// [`Registration`](ErrorKind::Registration) for a destination that the driver refuses. The merge has failed then
+    /// [`Timeout`](ErrorKind::Timeout) without progress; [`Archive`](ErrorKind::Archive) and others if the archive refuses;
+    /// [`Registration`](ErrorKind::Registration) for a destination that the driver refuses. The merge has then failed
     /// ([`has_failed`](Self::has_failed)) and does nothing more.
     pub fn do_work(&mut self) -> Result<usize> {
         self.merging.aeron.check_process()?;
@@ -164,8 +165,8 @@ impl ReplayMerge {
         done.map(|()| usize::try_from(work).unwrap_or(0))
     }
 
-    /// Takes the merge a step further, and gives at most `fragment_limit` fragments to `handler`, of the replay or of the live stream.
-    /// Returns how many. Does not block.
+    /// Does the next step of the merge, and passes at most `fragment_limit` fragments, of the replay or of the live stream, to `handler`.
+    /// Returns the number of fragments. Does not block.
     ///
     /// # Errors
     ///
@@ -177,7 +178,7 @@ impl ReplayMerge {
         })
     }
 
-    /// As [`poll`](Self::poll), with a handler that says after each fragment how to go on.
+    /// As [`poll`](Self::poll), with a handler that returns an action after each fragment.
     pub fn controlled_poll<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
@@ -194,32 +195,32 @@ impl ReplayMerge {
         self.subscription.image_by_session_id(session_id)
     }
 
-    /// The session of the stream, once the replay is connected: what [`Subscription::into_image`] wants after
+    /// The session id of the stream, once the replay is connected; pass it to [`Subscription::into_image`] after
     /// [`finish`](Self::finish).
     pub fn session_id(&self) -> Option<i32> {
         self.merging.session_id()
     }
 
-    /// Whether messages come from the live stream alone.
+    /// Whether messages come from the live stream only.
     pub fn is_merged(&self) -> bool {
         // SAFETY: the merge is live.
         unsafe { sys::aeron_archive_replay_merge_is_merged(self.merging.ptr()) }
     }
 
-    /// Whether it failed, and will not be merged.
+    /// Whether the merge has failed for good.
     pub fn has_failed(&self) -> bool {
         // SAFETY: the merge is live.
         unsafe { sys::aeron_archive_replay_merge_has_failed(self.merging.ptr()) }
     }
 
-    /// Whether the live stream is being received, beside the replay or alone.
+    /// Whether the live stream is being received, with or without the replay.
     pub fn is_live_added(&self) -> bool {
         // SAFETY: the merge is live.
         unsafe { sys::aeron_archive_replay_merge_is_live_added(self.merging.ptr()) }
     }
 
-    /// Ends the merge, and gives back the connection to the archive and the subscription; after a merge, the image goes on in that. Blocks
-    /// as dropping it does.
+    /// Ends the merge, and returns the connection to the archive and the subscription, which has the merged image. Blocks
+    /// as dropping does.
     pub fn finish(self) -> (Archive, Subscription) {
         let ReplayMerge { merging, subscription, archive } = self;
         drop(merging);
@@ -237,7 +238,7 @@ impl fmt::Debug for ReplayMerge {
     }
 }
 
-/// Here C gives the archive's codes as they are.
+/// Converts the archive's code, which C does not do here.
 fn of_archive(error: Error) -> Error {
     match native_code(i64::from(error.code())) {
         Some(code) if error.code() > 0 => Error::with_code(kind_of(code), code, error.message()),
@@ -276,9 +277,9 @@ impl Merging {
         Some(constants.session_id)
     }
 
-    /// Waits until the driver answers something, or the client has ended. C asks the driver to remove a destination and waits for the
-    /// answer: for ever if the client ends meanwhile, as it does when the driver is dead and nobody has noticed. Of a client that has
-    /// ended it asks nothing.
+    /// Blocks until the driver has answered a request, or the client has ended. To close a merge, C asks the driver to remove a destination and waits
+    /// for the answer, for ever if the client ends meanwhile, as it does when the driver has died unnoticed. If the client has already
+    /// ended, C makes no request.
     fn await_driver(&self) {
         while !self.aeron.is_closed() {
             match self.aeron.next_session_id(0) {
@@ -288,7 +289,7 @@ impl Merging {
         }
     }
 
-    /// Waits for the driver to remove the destination of the replay. An error along the way leaves the merge alive, with one thing less to
+    /// Blocks until the driver has removed the destination of the replay. After an error the merge is still there, with one thing less to
     /// wait for.
     fn close(&self) -> Result<()> {
         self.await_driver();

@@ -1,4 +1,4 @@
-//! What part of a recording is replayed, and how.
+//! Which part of a recording is replayed, and how.
 
 use std::mem::MaybeUninit;
 
@@ -18,7 +18,7 @@ enum Length {
     UntilNow,
 }
 
-/// What part of a recording is replayed, and how. By default all of it, and what is still being recorded is followed. Mirrors
+/// Which part of a recording is replayed, and how. By default all of it, following an active recording as it grows. Mirrors
 /// `ReplayParams` and `aeron_archive_replay_params_t`.
 ///
 /// ```
@@ -36,56 +36,56 @@ pub struct ReplayParams {
 }
 
 impl ReplayParams {
-    /// All of the recording, and what follows.
+    /// The whole recording, following it as it grows.
     pub fn new() -> Self {
         ReplayParams::default()
     }
 
-    /// Where the replay begins: at the start of a fragment. Default: where the recording does.
+    /// The position at which the replay starts; it must be the start of a fragment. Default: the start of the recording.
     #[must_use]
     pub fn position(mut self, position: i64) -> Self {
         self.position = Some(position);
         self
     }
 
-    /// How many bytes of the stream are replayed at most; `i64::MAX` follows a recording that goes on.
+    /// The most bytes of the stream to replay; `i64::MAX` follows an active recording.
     #[must_use]
     pub fn length(mut self, length: i64) -> Self {
         self.length = Some(Length::Bytes(length));
         self
     }
 
-    /// Ends the replay where a recording that goes on is when the replay starts. Mirrors `AeronArchive.REPLAY_ALL_AND_STOP`.
+    /// Ends the replay at the position that an active recording has when the replay starts. Mirrors `AeronArchive.REPLAY_ALL_AND_STOP`.
     #[must_use]
     pub fn until_now(mut self) -> Self {
         self.length = Some(Length::UntilNow);
         self
     }
 
-    /// A counter of the archive's media driver that the replay does not run ahead of: a bounded replay. The archive believes the
-    /// counter, so it must not show more than is recorded. Mirrors `AeronArchive.startBoundedReplay`.
+    /// Bounds the replay by a counter of the archive's media driver. The archive trusts the
+    /// counter, so its value must not exceed what is recorded. Mirrors `AeronArchive.startBoundedReplay`.
     #[must_use]
     pub fn bounding_limit_counter_id(mut self, counter_id: i32) -> Self {
         self.bounding_limit_counter_id = Some(counter_id);
         self
     }
 
-    /// How many bytes the archive reads from the disk at a time, at most. Default: the archive's setting.
+    /// The most bytes that the archive reads from disk at a time. Default: the archive's setting.
     #[must_use]
     pub fn file_io_max_length(mut self, length: i32) -> Self {
         self.file_io_max_length = Some(length);
         self
     }
 
-    /// The token of a replay that another connection asks for. [`replay`](super::Archive::replay) takes care of it.
+    /// The token of a replay that is requested over another publication. [`replay`](super::Archive::replay) sets it by itself.
     #[must_use]
     pub fn replay_token(mut self, token: i64) -> Self {
         self.replay_token = Some(token);
         self
     }
 
-    /// The registration id of the subscription that takes the replay over a response channel, which must be there before the replay:
-    /// [`Subscription::registration_id`](crate::aeron::Subscription::registration_id). [`replay`](super::Archive::replay) takes care of it.
+    /// The [`registration_id`](crate::aeron::Subscription::registration_id) of the subscription that receives the replay over a response channel, and
+    /// that must be added before the replay. [`replay`](super::Archive::replay) sets it by itself.
     #[must_use]
     pub fn subscription_registration_id(mut self, registration_id: i64) -> Self {
         self.subscription_registration_id = Some(registration_id);

@@ -14,7 +14,7 @@ impl Archive {
     /// Starts to replay a recording onto a channel and stream. With `control-mode=response` in the channel,
     /// [`ReplayParams::subscription_registration_id`] names the subscription that was added for it.
     ///
-    /// Returns the id of the replay; its low 32 bits, as an `i32`, are the session id of the publication that replays.
+    /// Returns the id of the replay; its low 32 bits, as an `i32`, are the session id of the archive's publication.
     /// Mirrors `AeronArchive.startReplay` and `startBoundedReplay`, and `aeron_archive_start_replay`.
     ///
     /// # Errors
@@ -49,22 +49,23 @@ impl Archive {
         Ok(replay_session_id)
     }
 
-    /// Whether a replay on this channel comes back the way of its request.
+    /// Whether a replay on this channel goes over a response channel.
     pub(super) fn is_response_channel(&self, channel: &str) -> Result<bool> {
         guard::is_response_channel(channel, &self.settings().control_request_channel)
     }
 
-    /// Replays a recording to a subscription of its own, which gets nothing else. With `control-mode=response` in the channel, the
-    /// replay comes back the way that the request goes, through firewalls and address translation. Mirrors `AeronArchive.replay`.
+    /// Replays a recording to a new subscription, which receives nothing else. With `control-mode=response` in the channel, the
+    /// replay comes back on the path of the request, through firewalls and NAT. Mirrors `AeronArchive.replay`.
     ///
     /// # Blocking
     ///
-    /// As a request and [`Aeron::add_subscription`](crate::aeron::Aeron::add_subscription) together, which is tried again up to the message timeout
-    /// while the address is not free yet.
+    /// As a request and [`Aeron::add_subscription`](crate::aeron::Aeron::add_subscription) together. The latter is retried up to the message timeout
+    /// while the address is still being released.
     ///
     /// # Errors
     ///
-    /// Those of both, and [`Timeout`](ErrorKind::Timeout) for a replay that does not come over a response channel. No subscription is left behind then.
+    /// Those of both, and [`Timeout`](ErrorKind::Timeout) if a replay over a response channel does not come. After an error no subscription is left
+    /// behind.
     pub fn replay(
         &mut self,
         recording_id: i64,
@@ -108,7 +109,7 @@ impl Archive {
         Ok(subscription)
     }
 
-    /// Adds a subscription. What one before used at the same address may not be quite gone: the driver says to try again.
+    /// Adds a subscription, and retries while the driver is still releasing the address of an earlier one.
     fn subscribe(&self, channel: &str, stream_id: i32) -> Result<Subscription> {
         let deadline = Instant::now() + self.message_timeout();
         loop {
@@ -129,7 +130,7 @@ impl Archive {
         }
     }
 
-    /// Ends a replay, by the id that [`start_replay`](Self::start_replay) gave. One that ended before is no error. Mirrors
+    /// Ends a replay, by the id from [`start_replay`](Self::start_replay). It is no error if it has already ended. Mirrors
     /// `AeronArchive.stopReplay`.
     pub fn stop_replay(&mut self, replay_session_id: i64) -> Result<()> {
         // SAFETY: numbers alone.

@@ -10,11 +10,11 @@ use super::guard::{self, id, invalid, position};
 use crate::Result;
 use crate::aeron::{NULL_VALUE, native_channel};
 
-/// How many bytes of channels and credentials one request takes: C's buffer of 8 KiB less its fixed part. C would leave out what
-/// does not fit.
+/// The most bytes of channels and credentials in a request: C's 8 KiB buffer less the fixed part. C would leave out
+/// the rest.
 const MAX_TEXT_LENGTH: usize = 8 * 1024 - 256;
 
-/// How a recording is copied from another archive. By default all of it and what follows, to a new recording. Mirrors
+/// How a recording is replicated from another archive. By default all of it, following it as it grows, to a new recording. Mirrors
 /// `ReplicationParams` and `aeron_archive_replication_params_t`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ReplicationParams {
@@ -31,26 +31,26 @@ pub struct ReplicationParams {
 }
 
 impl ReplicationParams {
-    /// All of the recording and what follows, to a new recording.
+    /// The whole recording, following it as it grows, to a new recording.
     pub fn new() -> Self {
         ReplicationParams::default()
     }
 
-    /// Where the copy ends. Default: where the recording does; with one that goes on, never.
+    /// The position at which the copy ends. Default: the end of the recording; never, if that is active.
     #[must_use]
     pub fn stop_position(mut self, position: i64) -> Self {
         self.stop_position = Some(position);
         self
     }
 
-    /// The recording of this archive that is extended. Default: a new one.
+    /// The recording of this archive to extend. Default: a new one.
     #[must_use]
     pub fn dst_recording_id(mut self, recording_id: i64) -> Self {
         self.dst_recording_id = Some(recording_id);
         self
     }
 
-    /// The channel on which the recorded stream comes live, to merge with: a multicast channel or a destination.
+    /// The channel of the live stream to merge with: a multicast channel or a destination.
     #[must_use]
     pub fn live_destination(mut self, channel: impl Into<String>) -> Self {
         self.live_destination = channel.into();
@@ -85,21 +85,21 @@ impl ReplicationParams {
         self
     }
 
-    /// How many bytes the other archive reads from its disk at a time, at most. Default: its setting.
+    /// The most bytes that the other archive reads from disk at a time. Default: its setting.
     #[must_use]
     pub fn file_io_max_length(mut self, length: i32) -> Self {
         self.file_io_max_length = Some(length);
         self
     }
 
-    /// The session id that the copy's catalogue entry has. Default: the recording's own.
+    /// The session id in the catalogue entry of the copy. Default: that of the recording.
     #[must_use]
     pub fn replication_session_id(mut self, session_id: i32) -> Self {
         self.replication_session_id = Some(session_id);
         self
     }
 
-    /// What this archive proves itself with to the other. There are no challenges between archives.
+    /// The credentials that this archive presents to the other one. There are no challenges between archives.
     #[must_use]
     pub fn encoded_credentials(mut self, credentials: impl Into<Vec<u8>>) -> Self {
         self.encoded_credentials = credentials.into();
@@ -181,8 +181,8 @@ struct Texts {
 }
 
 impl Archive {
-    /// Starts to copy a recording of another archive, whose control channel and stream are given, to this one. What
-    /// goes wrong later comes as an error without a request ([`check_for_error_response`](Self::check_for_error_response)), and how far it is as
+    /// Starts to copy a recording of another archive, given by its control channel and stream, to this one. Later errors
+    /// are reported without a request ([`check_for_error_response`](Self::check_for_error_response)), progress by
     /// signals ([`RecordingSignal`](super::RecordingSignal)).
     ///
     /// Returns the id of the replication. Mirrors `AeronArchive.replicate` and `aeron_archive_replicate`.
@@ -214,7 +214,7 @@ impl Archive {
         Ok(replication_id)
     }
 
-    /// Ends a replication, by the id that [`replicate`](Self::replicate) gave. One that ended before is an error. Mirrors
+    /// Ends a replication, by the id from [`replicate`](Self::replicate). It is an error if it has already ended. Mirrors
     /// `AeronArchive.stopReplication`.
     pub fn stop_replication(&mut self, replication_id: i64) -> Result<()> {
         // SAFETY: numbers alone.
@@ -223,7 +223,7 @@ impl Archive {
         })
     }
 
-    /// As [`stop_replication`](Self::stop_replication), and says whether it was going on. Mirrors `AeronArchive.tryStopReplication`.
+    /// As [`stop_replication`](Self::stop_replication), but returns whether it was active. Mirrors `AeronArchive.tryStopReplication`.
     pub fn try_stop_replication(&mut self, replication_id: i64) -> Result<bool> {
         let mut stopped = false;
         // SAFETY: C writes the answer.

@@ -21,7 +21,7 @@ unsafe extern "C" {
     fn aeron_archive_next_correlation_id(archive: *mut sys::aeron_archive_t) -> i64;
 }
 
-/// What is asked of the archive.
+/// The request.
 #[derive(Debug)]
 enum Request {
     Recording { channel: CString, stream_id: i32, location: SourceLocation, auto_stop: bool },
@@ -29,10 +29,10 @@ enum Request {
     ResponseReplay(Box<ResponseReplay>),
 }
 
-/// A request whose answer is awaited, made by [`Archive::request_recording`] or [`Archive::request_replay`].
+/// A pending request, made by [`Archive::request_recording`] or [`Archive::request_replay`].
 ///
-/// Poll it until it gives the answer or an error. Until then make no other request over the same connection. Dropped before that, it leaves the
-/// archive to do what it was asked for; a late answer disturbs no later request. C has only requests that wait.
+/// Poll it until it returns the answer or an error. Until then make no other request over the same connection. If it is dropped before that, the
+/// archive may still carry it out; a late answer does not disturb later requests. The C client only has requests that block.
 ///
 /// ```no_run
 /// # use aeron_cluster::archive::{Archive, ReplayParams};
@@ -60,7 +60,7 @@ pub struct PendingRequest {
 }
 
 impl Archive {
-    /// As [`start_recording`](Self::start_recording), without waiting: the request goes out, and is answered, as it is polled.
+    /// As [`start_recording`](Self::start_recording), without blocking: polling the result sends the request and returns the answer.
     ///
     /// # Errors
     ///
@@ -77,8 +77,8 @@ impl Archive {
         Ok(self.pending(doing, Request::Recording { channel, stream_id, location, auto_stop }))
     }
 
-    /// As [`start_replay`](Self::start_replay), without waiting: the request goes out, and is answered, as it is polled. Over a response
-    /// channel it takes a publication of its own on the way, which is added and closed as it is polled too.
+    /// As [`start_replay`](Self::start_replay), without blocking: polling the result sends the request and returns the answer. For a response
+    /// channel polls also add, and close, a publication of its own.
     ///
     /// # Errors
     ///
@@ -127,18 +127,18 @@ impl Archive {
 }
 
 impl PendingRequest {
-    /// Asks whether the archive has answered, sending the request first if it is not sent yet. Does not block; works the client's
-    /// conductor if that has no thread. `None`: not yet. The answer to a recording is the id of its subscription, that to a replay the replay's id, as from
+    /// Sends the request if that is not done yet, and returns the archive's answer; `None` means not yet. Does not block; runs the client's
+    /// conductor if that has no thread. The answer is the id of the recording subscription or of the replay, as from
     /// [`Archive::start_recording`] and [`Archive::start_replay`].
     ///
     /// # Errors
     ///
-    /// - [`Archive`](ErrorKind::Archive) or [`StorageSpace`](ErrorKind::StorageSpace): the archive refused, with its words;
+    /// - [`Archive`](ErrorKind::Archive) or [`StorageSpace`](ErrorKind::StorageSpace): the archive refused, with its message;
     /// - [`Timeout`](ErrorKind::Timeout): no answer within the message timeout;
     /// - [`NotConnected`](ErrorKind::NotConnected): the archive went away; [`Closed`](ErrorKind::Closed): the client ended;
-    /// - [`State`](ErrorKind::State): the answer, or an error, was given before;
-    /// - [`InvalidArgument`](ErrorKind::InvalidArgument): `archive` is not the connection that the request was made with, with which it can be
-    ///   polled still.
+    /// - [`State`](ErrorKind::State): the answer, or an error, was already returned;
+    /// - [`InvalidArgument`](ErrorKind::InvalidArgument): `archive` is not the connection that the request was made with; it can still be polled
+    ///   with that one.
     pub fn poll(&mut self, archive: &mut Archive) -> Result<Option<i64>> {
         if self.is_over {
             return Err(self.error(ErrorKind::State, "it was answered already"));
@@ -174,7 +174,7 @@ impl PendingRequest {
         Ok(None)
     }
 
-    /// One attempt to send the request: whether it went out.
+    /// Makes one attempt to send the request. Returns whether it was sent.
     fn send(&mut self, archive: &Archive) -> Result<bool> {
         let id = self.correlation_id;
         let sent = match &mut self.request {
@@ -199,7 +199,7 @@ impl PendingRequest {
         Ok(answer)
     }
 
-    /// The answer to this request, if it has come. Others are late answers to requests that were given up.
+    /// The answer to this request, if it is there. Other answers are late ones, to requests that were dropped.
     fn answer(&self, archive: &mut Archive) -> Result<Option<Result<i64>>> {
         let mut answer = None;
         archive.poll_responses(FRAGMENT_LIMIT, |message| match ControlResponse::decode(message) {

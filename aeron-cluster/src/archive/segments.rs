@@ -1,4 +1,4 @@
-//! The files of a recording: taking the oldest away, and bringing them back.
+//! The segment files of a recording: detaching, deleting, attaching and moving them.
 
 use aeron_sys as sys;
 
@@ -38,9 +38,9 @@ pub fn segment_file_base_position(
 }
 
 impl Archive {
-    /// Lets a recording begin later: the segments before `new_start_position` belong to it no more, and their files stay until
+    /// Detaches the segments before `new_start_position` from a recording. Their files stay until
     /// [`delete_detached_segments`](Self::delete_detached_segments). The position must be the first of a segment
-    /// ([`segment_file_base_position`]), and neither replayed nor recorded segments can go. Mirrors `AeronArchive.detachSegments`.
+    /// ([`segment_file_base_position`]); segments that are being replayed or recorded cannot be detached. Mirrors `AeronArchive.detachSegments`.
     pub fn detach_segments(&mut self, recording_id: i64, new_start_position: i64) -> Result<()> {
         let recording_id = id("recording", recording_id)?;
         let start = position("new start position", new_start_position)?;
@@ -49,13 +49,13 @@ impl Archive {
         self.request(doing, |archive| unsafe { sys::aeron_archive_detach_segments(archive, recording_id, start) })
     }
 
-    /// Deletes the files of segments that were detached, and returns how many. They are gone a moment after that, which the signal
-    /// [`Delete`](super::RecordingSignalKind::Delete) tells. Mirrors `AeronArchive.deleteDetachedSegments`.
+    /// Deletes the files of detached segments, and returns how many. They disappear a moment later, which the signal
+    /// [`Delete`](super::RecordingSignalKind::Delete) reports. Mirrors `AeronArchive.deleteDetachedSegments`.
     pub fn delete_detached_segments(&mut self, recording_id: i64) -> Result<i64> {
         self.counted(recording_id, "delete the detached segments of", sys::aeron_archive_delete_detached_segments)
     }
 
-    /// Detaches and deletes in one, and returns how many segments go, as with
+    /// Detaches and deletes segments in one step, and returns how many, as with
     /// [`delete_detached_segments`](Self::delete_detached_segments). Mirrors `AeronArchive.purgeSegments`.
     pub fn purge_segments(&mut self, recording_id: i64, new_start_position: i64) -> Result<i64> {
         let recording_id = id("recording", recording_id)?;
@@ -69,14 +69,14 @@ impl Archive {
         Ok(count)
     }
 
-    /// Brings detached segments back whose files are there and join the start of the recording, and returns how many. Mirrors
+    /// Attaches detached segments again, if their files exist and are contiguous with the start of the recording, and returns how many. Mirrors
     /// `AeronArchive.attachSegments`.
     pub fn attach_segments(&mut self, recording_id: i64) -> Result<i64> {
         self.counted(recording_id, "attach segments to", sys::aeron_archive_attach_segments)
     }
 
-    /// Moves the segments of one recording in front of another, which must begin where the first stopped, at the start of a segment, with the same
-    /// stream and lengths; and returns how many. What is left of the first is empty. Mirrors `AeronArchive.migrateSegments`.
+    /// Moves the segments of one recording to the front of another, and returns how many. The latter must begin where the former stopped, at the start
+    /// of a segment, and have the same stream and lengths. The former is left empty. Mirrors `AeronArchive.migrateSegments`.
     pub fn migrate_segments(&mut self, src_recording_id: i64, dst_recording_id: i64) -> Result<i64> {
         let (src, dst) = (id("source recording", src_recording_id)?, id("destination recording", dst_recording_id)?);
         let mut count = NULL_VALUE;
@@ -86,8 +86,8 @@ impl Archive {
         Ok(count)
     }
 
-    /// Ends a recording that has stopped at an earlier position, the end of a message, and returns how many segment files that
-    /// deleted. Cut back to its start it is empty. Its replays end. Mirrors `AeronArchive.truncateRecording`.
+    /// Truncates a stopped recording to an earlier position, which must be the end of a message, and returns how many segment files were
+    /// deleted. Truncated to its start it is empty. Its replays end. Mirrors `AeronArchive.truncateRecording`.
     pub fn truncate_recording(&mut self, recording_id: i64, new_stop_position: i64) -> Result<i64> {
         let recording_id = id("recording", recording_id)?;
         let stop = position("new stop position", new_stop_position)?;
@@ -100,7 +100,7 @@ impl Archive {
         Ok(count)
     }
 
-    /// Removes a recording that has stopped, with its files, and returns how many go, as with
+    /// Removes a stopped recording with its files, and returns how many, as with
     /// [`delete_detached_segments`](Self::delete_detached_segments). Mirrors
     /// `AeronArchive.purgeRecording`.
     pub fn purge_recording(&mut self, recording_id: i64) -> Result<i64> {

@@ -1,4 +1,4 @@
-//! What a connection has concluded from its context.
+//! The settings in effect for a connection.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use aeron_sys as sys;
 use super::client::Archive;
 use super::native_context::text_of;
 
-/// The settings of a connection as they are in force: those of its [`Context`](super::Context), what the environment variables and
-/// defaults of the C client add, and what connecting put into the channels.
+/// The settings in effect for a connection: those of its [`Context`](super::Context), completed by the environment variables and
+/// defaults of the C client, and the channels as they are after connecting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The channel of requests, with the connection's session id.
@@ -19,26 +19,26 @@ pub struct Settings {
     pub control_response_channel: String,
     /// The stream of responses.
     pub control_response_stream_id: i32,
-    /// The channel on which the archive announces recordings to everybody, if it is set.
+    /// The channel on which the archive publishes events of recordings, if it is set.
     pub recording_events_channel: Option<String>,
-    /// The stream on which the archive announces recordings to everybody.
+    /// The stream on which the archive publishes events of recordings.
     pub recording_events_stream_id: i32,
     /// How long an answer may take.
     pub message_timeout: Duration,
-    /// How often sending a request is tried while the channel takes none.
+    /// How often sending a request is tried while the channel is back pressured.
     pub message_retry_attempts: u32,
-    /// The term length of the control channels, in bytes, where they do not say themselves.
+    /// The term length of control channels that do not set one, in bytes.
     pub control_term_buffer_length: usize,
-    /// The MTU of the control channels, in bytes, where they do not say themselves.
+    /// The MTU of control channels that do not set one, in bytes.
     pub control_mtu_length: usize,
-    /// Whether terms of the control channels are sparse files, where they do not say themselves.
+    /// Whether terms are sparse files, for control channels that do not set it.
     pub control_term_buffer_sparse: bool,
-    /// The name that the archive's counters show.
+    /// The name shown in the archive's counters.
     pub client_name: String,
 }
 
 impl Archive {
-    /// The settings in force.
+    /// The settings in effect.
     pub fn settings(&self) -> Settings {
         let context = self.native_context();
         // SAFETY: C's context is live as long as the connection; each getter reads a field of it, and strings are copied.

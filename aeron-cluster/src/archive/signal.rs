@@ -1,4 +1,4 @@
-//! What an archive tells of its recordings without being asked.
+//! Signals about recordings, which an archive sends without a request.
 
 use aeron_sys as sys;
 
@@ -8,23 +8,23 @@ use crate::aeron::NULL_VALUE;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordingSignalKind {
-    /// It began.
+    /// It started.
     Start,
     /// It stopped.
     Stop,
-    /// It is going on after a stop.
+    /// It continues after a stop.
     Extend,
-    /// A copy of it began.
+    /// A copy of it started.
     Replicate,
-    /// A copy of it goes on with the live stream.
+    /// A copy of it continues with the live stream.
     Merge,
     /// A copy of it has all that its source had.
     Sync,
-    /// It is gone.
+    /// It, or a part of it, was deleted.
     Delete,
     /// A copy of it ended.
     ReplicateEnd,
-    /// What a later archive means by this code.
+    /// A code of a later version of the archive.
     Unknown(i32),
 }
 
@@ -52,9 +52,9 @@ pub struct RecordingSignal {
     pub control_session_id: i64,
     /// The recording.
     pub recording_id: i64,
-    /// The subscription it is recorded from, if it is.
+    /// The id of its recording subscription, if there is one.
     pub subscription_id: Option<i64>,
-    /// Where the recording was.
+    /// The position of the recording.
     pub position: Option<i64>,
     /// What happened.
     pub kind: RecordingSignalKind,

@@ -1,4 +1,4 @@
-//! The driver's settings, as C has them.
+//! The builder of a driver's settings.
 
 use std::ffi::{CString, c_int, c_void};
 use std::fmt;
@@ -16,31 +16,31 @@ use crate::{Error, ErrorKind, Result};
 
 /// The settings of a [`MediaDriver`](super::MediaDriver). Mirrors `io.aeron.driver.MediaDriver.Context` and `aeron_driver_context_t`.
 ///
-/// What is not set here takes the C driver's default, which reads the C driver's environment variables (`AERON_DIR`,
-/// `AERON_THREADING_MODE`, `AERON_TERM_BUFFER_LENGTH` and so on). What has no method here is set by its environment variable, or through
-/// [`as_ptr`](Self::as_ptr). A value that the driver refuses is reported by [`MediaDriver::launch`](super::MediaDriver::launch).
+/// Settings that are not set here come from the C driver's environment variables (`AERON_DIR`,
+/// `AERON_THREADING_MODE`, `AERON_TERM_BUFFER_LENGTH` and so on), or else are the C driver's defaults. For settings without a method use the
+/// variable, or [`as_ptr`](Self::as_ptr). A value that the driver refuses is an error of [`MediaDriver::launch`](super::MediaDriver::launch).
 pub struct DriverContext {
     native: Result<NativeContext>,
 }
 
-/// Which receivers a publication to several waits for. Mirrors `aeron_flow_control_strategy_supplier_by_name`.
+/// Which receivers a multicast or multi-destination publication waits for. Mirrors `aeron_flow_control_strategy_supplier_by_name`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MulticastFlowControl {
-    /// For none: as fast as the fastest.
+    /// None: as fast as the fastest.
     Max,
-    /// For all: as fast as the slowest.
+    /// All: as fast as the slowest.
     Min,
-    /// For all that have the [group tag](DriverContext::flow_control_group_tag).
+    /// All that have the [group tag](DriverContext::flow_control_group_tag).
     Tagged,
 }
 
-/// The longest token that a client sends with a request to end, in bytes (`AERON_MAX_PATH`).
+/// The longest token of a termination request, in bytes (`AERON_MAX_PATH`).
 const MAX_TOKEN_LENGTH: usize = 4_096;
 
 type TerminationHandler = Mutex<Box<dyn FnMut(&[u8]) + Send>>;
 
 impl DriverContext {
-    /// Settings with the C driver's defaults.
+    /// A context with the C driver's defaults.
     pub fn new() -> Self {
         DriverContext { native: NativeContext::new() }
     }
@@ -55,7 +55,7 @@ impl DriverContext {
         }
     }
 
-    /// Which receivers a multicast publication, or one with destinations, waits for, if its channel does not say. Default: the fastest.
+    /// Which receivers a multicast or multi-destination publication waits for, if its channel does not say. Default: none, so as fast as the fastest.
     #[must_use]
     pub fn multicast_flow_control(self, strategy: MulticastFlowControl) -> Self {
         let name = match strategy {
@@ -70,11 +70,11 @@ impl DriverContext {
         })
     }
 
-    /// What to do when somebody asks the driver to end ([`request_driver_termination`](crate::aeron::request_driver_termination)): it
-    /// is given the token that came with the request, and may tell another thread of the program to close the driver: this one is the
-    /// driver's own, which closing waits for. The driver itself goes on. Default: nothing.
+    /// Called with the token when somebody asks the driver to terminate
+    /// ([`request_driver_termination`](crate::aeron::request_driver_termination)). The driver does not terminate by itself: the handler can tell another
+    /// thread to close it. (The handler cannot, since closing waits for its thread.) Default: nothing.
     ///
-    /// Called where the driver's conductor works; a panic in it is caught and logged. Mirrors `terminationValidator` and
+    /// Runs on the thread of the driver's conductor; a panic in it is caught and logged. Mirrors `terminationValidator` and
     /// `terminationHook`.
     #[must_use]
     pub fn on_termination_request(self, handler: impl FnMut(&[u8]) + Send + 'static) -> Self {
@@ -109,12 +109,12 @@ impl DriverContext {
         DriverContext { native }
     }
 
-    /// For a value that C is not asked about. The first refusal is the one that is told.
+    /// Records a value that we refuse ourselves. The first refusal is the one that is reported.
     fn refuse(self, error: Error) -> Self {
         DriverContext { native: self.native.and(Err(error)) }
     }
 
-    /// A range of ports, which C does not look at.
+    /// A range of ports, which C does not check.
     pub(super) fn set_ports(self, name: &str, ports: RangeInclusive<u16>, set: PortsSetter) -> Self {
         if ports.is_empty() || *ports.start() == 0 {
             let message = format!("cannot set the driver's {name}: {ports:?} is no range of ports from 1");
@@ -124,7 +124,7 @@ impl DriverContext {
         self.set(name, |raw| unsafe { set(raw, *ports.start(), *ports.end()) })
     }
 
-    /// How a thread of the driver passes the time without work: what C makes the strategy of, then its name.
+    /// The idle strategy of a thread of the driver: its argument, then its name.
     pub(super) fn set_idle(self, name: &str, strategy: ConductorIdleStrategy, set: [IdleSetter; 2]) -> Self {
         // Made of a number: there is no NUL in it.
         let args = strategy.args().and_then(|args| CString::new(args).ok());
