@@ -8,7 +8,7 @@ use aeron_cluster::archive::{Archive, Context, RecordingDescriptor, ReplayParams
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 
-/// How long anything is waited for that should come at once.
+/// How long to wait for anything that should come at once.
 const PATIENCE: Duration = Duration::from_secs(30);
 const FRAGMENT_LIMIT: usize = 10;
 
@@ -20,35 +20,35 @@ struct Args {
     #[arg(long, value_name = "D")]
     aeron_dir: PathBuf,
 
-    /// Where the archive takes requests.
+    /// The archive's control channel.
     #[arg(long, value_name = "C", default_value = "aeron:ipc?term-length=64k")]
     control_channel: String,
 
     #[arg(long, value_name = "N", default_value_t = 10)]
     control_stream: i32,
 
-    /// Where it answers.
+    /// The channel on which the archive answers.
     #[arg(long, value_name = "C", default_value = "aeron:ipc?term-length=64k")]
     response_channel: String,
 
     #[arg(long, value_name = "N", default_value_t = 21)]
     response_stream: i32,
 
-    /// What is recorded.
+    /// The channel to record.
     #[arg(long, value_name = "C", default_value = "aeron:ipc")]
     channel: String,
 
     #[arg(long, value_name = "N", default_value_t = 1033)]
     stream: i32,
 
-    /// The stream of aeron:ipc to which it is replayed.
+    /// The stream of aeron:ipc to replay to.
     #[arg(long, value_name = "N", default_value_t = 1034)]
     replay_stream: i32,
 
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     messages: u64,
 
-    /// Bytes of a message.
+    /// The length of a message, in bytes.
     #[arg(long, value_name = "N", default_value_t = 100)]
     length: usize,
 }
@@ -74,14 +74,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Message `number`: different from all others, and of the length that was asked for.
+/// Message `number`: different from all others, and of the requested length.
 fn message(args: &Args, number: u64) -> Vec<u8> {
     let mut message = vec![number as u8; args.length.max(size_of::<u64>())];
     message[..size_of::<u64>()].copy_from_slice(&number.to_le_bytes());
     message
 }
 
-/// Sends the messages and waits until the archive has them all.
+/// Sends the messages and waits until the archive has recorded them all.
 fn record(args: &Args, aeron: &Aeron, archive: &mut Archive) -> Result<RecordingDescriptor> {
     let mut publication = archive.add_recorded_exclusive_publication(&args.channel, args.stream)?;
     let session_id = publication.session_id();

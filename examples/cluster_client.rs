@@ -1,7 +1,7 @@
-//! Sends messages to a cluster whose service echoes them, verifies every echo, and tells how long the echoes took.
+//! Sends messages to a cluster whose service echoes them, verifies every echo, and reports the latencies.
 //!
-//! A line of JSON on standard output is for programs; everything else is for people. The exit status is 1 if an echo was wrong, or
-//! if one was lost while neither leader nor session changed.
+//! The last line of standard output is JSON, for programs; everything else is for humans. The exit status is 1 if an echo was wrong, or
+//! if one was lost although neither leader nor session had changed.
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
@@ -24,11 +24,11 @@ use stop::StopFlag;
 
 /// Bytes of a message's number, at its start.
 const NUMBER: usize = size_of::<u64>();
-/// How often a client that has nothing else to send says that it is alive.
+/// After how long without a message the client sends a keep-alive.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(1);
-/// How long echoes from before a change of leader or session are waited for.
+/// How long to wait for echoes from before a change of leader or session.
 const LEADER_CHANGE_GRACE: Duration = Duration::from_secs(2);
-/// Latencies beyond this count as this.
+/// Longer latencies count as this.
 const LONGEST_LATENCY: Duration = Duration::from_secs(600);
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -40,15 +40,15 @@ struct Args {
     #[arg(long, value_name = "D")]
     aeron_dir: std::path::PathBuf,
 
-    /// Where the cluster's members take ingress: `0=host:port,1=host:port,…`.
+    /// The ingress addresses of the cluster's members: `0=host:port,1=host:port,…`.
     #[arg(long, value_name = "LIST", required_unless_present = "ingress_channel")]
     ingress_endpoints: Option<String>,
 
-    /// The channel to the cluster, `aeron:udp` if there are endpoints.
+    /// The channel to the cluster. Default: `aeron:udp`, with the endpoints.
     #[arg(long, value_name = "C")]
     ingress_channel: Option<String>,
 
-    /// The channel on which this client listens.
+    /// The channel on which this client receives the echoes.
     #[arg(long, value_name = "C", default_value = "aeron:udp?endpoint=localhost:0")]
     egress_channel: String,
 
@@ -64,23 +64,23 @@ struct Args {
     #[arg(long, value_name = "W", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..))]
     window: u64,
 
-    /// How to pass the time when there is nothing to do.
+    /// The idle strategy.
     #[arg(long, value_enum, default_value_t = Idle::Yield)]
     idle: Idle,
 
-    /// Send over a publication that others of the same Aeron client may share, instead of one of its own.
+    /// Send over a shared publication instead of an exclusive one.
     #[arg(long)]
     shared_ingress: bool,
 
-    /// A name that the cluster's counters show.
+    /// A name that is shown in the cluster's counters.
     #[arg(long, value_name = "NAME", default_value = "cluster_client")]
     client_name: String,
 
-    /// Open a new session when one is lost, and go on; what the lost one left unanswered counts as lost.
+    /// Open a new session when one is lost, and go on. Messages unanswered by then count as lost.
     #[arg(long)]
     reconnect: bool,
 
-    /// How long connecting may take, and how long an echo, in seconds.
+    /// How long connecting, and each echo, may take, in seconds.
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
 }
@@ -109,7 +109,7 @@ impl Args {
     }
 }
 
-/// Fills the message of a number: the number, then bytes that follow from it.
+/// Fills in the message with this number: the number, then bytes derived from it.
 fn write_message(number: u64, message: &mut [u8]) {
     let (head, tail) = message.split_at_mut(NUMBER);
     head.copy_from_slice(&number.to_le_bytes());
@@ -122,11 +122,11 @@ fn write_message(number: u64, message: &mut [u8]) {
     }
 }
 
-/// What came back, against what was sent.
+/// Compares the echoes with what was sent.
 struct Echoes {
     /// When the messages from number `first` on were sent.
     sent_at: VecDeque<Instant>,
-    /// The number that the next echo is to have, and of the first entry of `sent_at`.
+    /// The number that the next echo must have, and the number of the first entry of `sent_at`.
     first: u64,
     /// Numbers below this are no longer waited for.
     written_off: u64,
@@ -134,7 +134,7 @@ struct Echoes {
     bad: u64,
     leader_changes: u64,
     new_sessions: u64,
-    /// When the last echo of an old leader came, until the first of a new one does.
+    /// When the last echo from an old leader arrived; `None` once the first from a new one has.
     last_of_old_leader: Option<Instant>,
     last_echo: Instant,
     expected: Vec<u8>,
@@ -192,7 +192,7 @@ impl Echoes {
         self.bad > 0 || (self.lost() > 0 && !self.was_interrupted())
     }
 
-    /// An echo is right if it is the message of its number, and that number was not yet passed.
+    /// An echo is right if it equals the message with its number, and the number is not one that was already passed.
     fn on_echo(&mut self, message: &[u8], now: Instant) {
         let number = message.first_chunk().map(|head| u64::from_le_bytes(*head));
         let Some(number) = number.filter(|number| (self.first..self.sent()).contains(number)) else {
@@ -247,7 +247,7 @@ impl EgressListener for Echoes {
     }
 }
 
-/// Sends and receives until everything is answered, lost, or the program is asked to stop.
+/// Sends and receives until everything is answered or lost, or the program is asked to stop.
 fn run(args: &Args, cluster: &mut AeronCluster, echoes: &mut Echoes, stop: &StopFlag) -> Result<()> {
     let mut idle = args.idle.strategy();
     let progress = progress_bar(args.messages);
@@ -281,7 +281,7 @@ fn run(args: &Args, cluster: &mut AeronCluster, echoes: &mut Echoes, stop: &Stop
     Ok(())
 }
 
-/// Offers one message. What a leader change refuses is offered again later.
+/// Offers one message. A message refused because of a change of leader is offered again later.
 fn send(cluster: &mut AeronCluster, echoes: &mut Echoes, message: &[u8]) -> Result<usize> {
     let now = Instant::now();
     match cluster.offer(message) {
@@ -297,8 +297,8 @@ fn send(cluster: &mut AeronCluster, echoes: &mut Echoes, message: &[u8]) -> Resu
     }
 }
 
-/// Whether echoes have failed to come for so long that they will not. Those from before a change of leader or session are
-/// written off, and sending goes on.
+/// Whether to give up because echoes are too late. Those from before a change of leader or session are
+/// only written off, and sending goes on.
 fn is_given_up(args: &Args, cluster: &AeronCluster, echoes: &mut Echoes, now: Instant, stop: &StopFlag) -> bool {
     if cluster.state() != State::Connected || echoes.outstanding() == 0 {
         return false;
@@ -318,7 +318,7 @@ fn progress_bar(messages: u64) -> ProgressBar {
     ProgressBar::new(messages).with_style(style)
 }
 
-/// The table for people, and the line for programs.
+/// Prints the table for humans and the line for programs.
 fn print_report(args: &Args, echoes: &Echoes, elapsed: Duration) {
     let latency = &echoes.latency;
     let micros = |nanos: u64| nanos as f64 / 1_000.0;

@@ -1,7 +1,7 @@
-//! Keeps a session with a cluster whose service echoes, through changes of the leader, and prints what happened when.
+//! Keeps a session with a cluster whose service echoes, through changes of leader, and prints what happens and when.
 //!
-//! It sends small requests at a steady pace. Every line begins with the seconds since the start; lines are printed when the client's
-//! state changes, when a leader is named, and when answers stop and come again.
+//! It sends small requests at a steady pace. It prints a line when the client's
+//! state changes, when there is a new leader, and when answers stop and resume. Every line begins with the seconds since the start.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ use clap::Parser;
 mod stop;
 use stop::StopFlag;
 
-/// How often a client that has nothing else to send says that it is alive.
+/// After how long without a message the client sends a keep-alive.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(1);
-/// What is this late is told as a pause.
+/// Answers later than this are reported as a pause.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long the answers to the last requests are waited for.
+/// How long to wait for the answers to the last requests.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
-/// Keeps a session with a cluster through changes of its leader, and prints what happened when.
+/// Keeps a session with a cluster through changes of leader, and prints what happens and when.
 #[derive(Parser, Debug)]
 #[command(version, about)]
 struct Args {
@@ -31,11 +31,11 @@ struct Args {
     #[arg(long, value_name = "D")]
     aeron_dir: std::path::PathBuf,
 
-    /// Where the cluster's members take ingress: `0=host:port,1=host:port,…`.
+    /// The ingress addresses of the cluster's members: `0=host:port,1=host:port,…`.
     #[arg(long, value_name = "LIST")]
     ingress_endpoints: String,
 
-    /// The channel on which this client listens.
+    /// The channel on which this client receives answers.
     #[arg(long, value_name = "C", default_value = "aeron:udp?endpoint=localhost:0")]
     egress_channel: String,
 
@@ -43,7 +43,7 @@ struct Args {
     #[arg(long, value_name = "MS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pace: u64,
 
-    /// Stop after this many seconds; without it when asked to (Ctrl-C).
+    /// Stop after this many seconds. Default: on Ctrl-C.
     #[arg(long, value_name = "S")]
     seconds: Option<u64>,
 }
@@ -62,7 +62,7 @@ impl Args {
     }
 }
 
-/// What happened, told line by line.
+/// Prints what happens, line by line.
 struct Watch {
     start: Instant,
     /// The requests, with when they were sent.
@@ -94,12 +94,12 @@ impl Watch {
         println!("{:8.3} s  {what}", self.start.elapsed().as_secs_f64());
     }
 
-    /// How many answers are on their way, as far as can be known.
+    /// How many answers can still be expected.
     fn awaited(&self) -> usize {
         self.requests.unanswered_count() - self.requests.in_doubt_count()
     }
 
-    /// Tells once that answers are late.
+    /// Reports, once, that answers are late.
     fn look_for_pause(&mut self, now: Instant) {
         let oldest = self.requests.unanswered().nth(self.requests.in_doubt_count());
         if !self.is_paused && oldest.is_some_and(|(_, sent_at)| now - *sent_at > PAUSE) {
@@ -175,7 +175,7 @@ fn watch(args: &Args, cluster: &mut AeronCluster, watch: &mut Watch, stop: &Stop
             }
         } else if now >= next {
             next = now + pace;
-            // What is refused was not sent: the next one is due soon.
+            // A refused message was not sent; the next one is due soon.
             if cluster.offer(&watch.requests.next_number().to_le_bytes()).is_ok() {
                 watch.requests.track(now);
             }

@@ -1,4 +1,4 @@
-//! Sends messages there and back, and tells how long that takes. Both ends in one program, or each in one of its own.
+//! Measures round trips between two ends, which run in one program or in two.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -20,57 +20,57 @@ use stop::StopFlag;
 
 /// Bytes of a message's number, at its start.
 const NUMBER: usize = size_of::<u64>();
-/// Round trips beyond this count as this.
+/// Longer round trips count as this.
 const LONGEST: Duration = Duration::from_secs(60);
-/// How long the other end is waited for.
+/// How long to wait for the other end.
 const PATIENCE: Duration = Duration::from_secs(30);
 const FRAGMENT_LIMIT: usize = 10;
 
-/// Measures how long messages take there and back.
+/// Measures round trips of messages.
 #[derive(Parser, Debug)]
 #[command(version, about)]
 struct Args {
     #[command(flatten)]
     driver: driver::DriverArgs,
 
-    /// Which end this program is.
+    /// Which ends this program runs.
     #[arg(long, value_enum, default_value_t = Role::Both)]
     role: Role,
 
-    /// Where the messages go.
+    /// The channel of the messages.
     #[arg(long, value_name = "C", default_value = "aeron:ipc")]
     ping_channel: String,
 
     #[arg(long, value_name = "N", default_value_t = 1002)]
     ping_stream: i32,
 
-    /// Where they come back.
+    /// The channel on which they come back.
     #[arg(long, value_name = "C", default_value = "aeron:ipc")]
     pong_channel: String,
 
     #[arg(long, value_name = "N", default_value_t = 1003)]
     pong_stream: i32,
 
-    /// Messages that are measured.
+    /// How many messages to measure.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     messages: u64,
 
-    /// Messages before that.
+    /// How many messages to send before that, unmeasured.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     warm_up: u64,
 
-    /// Bytes of a message.
+    /// The length of a message, in bytes.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(8..=1024))]
     length: u64,
 
-    /// How both ends pass the time without a message.
+    /// The idle strategy of both ends.
     #[arg(long, value_enum, default_value_t = Idle::Spin)]
     idle: Idle,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Role {
-    /// Both ends, on a thread each.
+    /// Both ends, each on its own thread.
     Both,
     /// Sends and measures.
     Ping,
@@ -109,7 +109,7 @@ fn pong(args: &Args, aeron: &Aeron, stop: impl Fn() -> bool) -> Result<()> {
     let mut idle = args.idle.strategy();
     while !stop() && !aeron.is_closed() {
         let fragments = pings.poll(FRAGMENT_LIMIT, |message, _| {
-            // One that listens no more gets nothing.
+            // Gives up if the other end no longer listens.
             while pongs.offer(message).is_err_and(OfferError::is_retryable) {
                 std::hint::spin_loop();
             }

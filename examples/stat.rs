@@ -1,4 +1,4 @@
-//! Shows the counters of a media driver and its clients, live in a terminal; and its errors and losses.
+//! Shows the counters of a media driver and its clients, live in a terminal, and on request the driver's errors and losses.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -15,24 +15,24 @@ use clap::Parser;
 mod stop;
 use stop::StopFlag;
 
-/// A driver that is silent for so long is shown as dead.
+/// A driver without a heartbeat for this long is shown as dead.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(10);
-/// To the first line and column, with all below it gone.
+/// Moves the cursor to the top left, and clears the screen below it.
 const CLEAR: &str = "\x1b[H\x1b[J";
 
 /// Shows the counters of a media driver and its clients.
 #[derive(Parser, Debug)]
 #[command(version, about)]
 struct Args {
-    /// The media driver's directory. Default: AERON_DIR, else that of a driver that was told of no other.
+    /// The media driver's directory. Default: AERON_DIR, else the platform's default.
     #[arg(long, value_name = "D")]
     aeron_dir: Option<PathBuf>,
 
-    /// Shows them once, instead of again and again until it is stopped.
+    /// Show them once, instead of repeatedly until stopped.
     #[arg(long)]
     once: bool,
 
-    /// Milliseconds between two looks.
+    /// Milliseconds between updates.
     #[arg(long, value_name = "MS", default_value_t = 1_000)]
     interval: u64,
 
@@ -40,11 +40,11 @@ struct Args {
     #[arg(long = "type", value_name = "N")]
     types: Vec<i32>,
 
-    /// Only counters whose label contains this.
+    /// Only counters whose label contains this text.
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
 
-    /// Also the errors that the driver has observed, and what was lost.
+    /// Also show the errors that the driver has observed, and losses.
     #[arg(long)]
     errors: bool,
 }
@@ -78,11 +78,11 @@ fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// What is shown, and what was shown last.
+/// What to show, and the values shown last.
 struct Screen<'a> {
     args: &'a Args,
     file: CncFile,
-    /// By id, with the registration id that tells a counter from a later one.
+    /// The last values by id, with the registration id, which distinguishes a counter from a later one with the same id.
     values: HashMap<i32, (i64, i64)>,
     last: Instant,
 }

@@ -1,4 +1,4 @@
-//! Sends as fast as the receiver takes it, and tells once a second how fast that is.
+//! Sends as fast as the receiver accepts it, and prints the rate once a second.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,7 +27,7 @@ struct Args {
     #[command(flatten)]
     driver: driver::DriverArgs,
 
-    /// Which end this program is.
+    /// Which ends this program runs.
     #[arg(long, value_enum, default_value_t = Role::Both)]
     role: Role,
 
@@ -37,28 +37,28 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 1001)]
     stream: i32,
 
-    /// Bytes of a message, one fragment at most.
+    /// The length of a message, in bytes; at most one fragment.
     #[arg(long, value_name = "N", default_value_t = 32)]
     length: usize,
 
-    /// How long to go on; without it, until it is stopped.
+    /// How many seconds to run. Default: until stopped.
     #[arg(long, value_name = "S")]
     seconds: Option<u64>,
 
-    /// How both ends pass the time when they cannot go on.
+    /// The idle strategy of both ends.
     #[arg(long, value_enum, default_value_t = Idle::Spin)]
     idle: Idle,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Role {
-    /// Both ends, on a thread each.
+    /// Both ends, each on its own thread.
     Both,
     Publisher,
     Subscriber,
 }
 
-/// What passed so far.
+/// How much was transferred so far.
 #[derive(Default)]
 struct Passed {
     messages: AtomicU64,
@@ -79,7 +79,7 @@ fn run(args: &Args) -> Result<()> {
             .into_iter()
             .filter(|role| args.role == Role::Both || args.role == *role)
             .map(|role| {
-                // Where both are here, what was received counts.
+                // If both ends are here, only received messages count.
                 let counts = args.role != Role::Both || role == Role::Subscriber;
                 let passed = counts.then_some(&passed);
                 let over = &over;
@@ -109,7 +109,7 @@ fn publish(args: &Args, aeron: &Aeron, passed: Option<&Passed>, over: &AtomicBoo
                 count(passed, args.length);
                 idle.reset();
             }
-            // Also while nobody listens: one may come.
+            // Retries even while nobody listens: a subscriber may appear.
             Err(reason) if reason.is_retryable() || reason == aeron_cluster::aeron::OfferError::NotConnected => {
                 idle.idle(0);
             }
@@ -135,7 +135,7 @@ fn count(passed: Option<&Passed>, length: usize) {
     }
 }
 
-/// Tells once a second what passed, until the time is over or something stops.
+/// Prints the rate once a second, until the time is over or something stops.
 fn watch(args: &Args, passed: &Passed, stopped: impl Fn() -> bool) {
     let begin = Instant::now();
     let (mut last, mut messages, mut bytes) = (begin, 0, 0);

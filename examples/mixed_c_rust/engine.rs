@@ -1,4 +1,4 @@
-//! The C half of the program as Rust sees it.
+//! The C half of the program, wrapped for Rust.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr::NonNull;
@@ -12,18 +12,18 @@ struct Native {
     _opaque: [u8; 0],
 }
 
-/// What the auction is: `engine_state_t`.
+/// The state of the auction: `engine_state_t`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
     /// The best bid.
     pub best: i64,
-    /// How many there were.
+    /// How many bids there were.
     pub bids: i64,
 }
 
 impl State {
-    /// As it goes over the wire.
+    /// Encodes the state for messages and snapshots.
     pub fn to_bytes(self) -> [u8; 16] {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.best.to_le_bytes());
@@ -31,7 +31,7 @@ impl State {
         bytes
     }
 
-    /// As it came over the wire.
+    /// Decodes the state from a message or snapshot.
     pub fn from_bytes(bytes: &[u8]) -> Result<State> {
         let (best, bids) = bytes.split_first_chunk().context("a state has 16 bytes")?;
         Ok(State { best: i64::from_le_bytes(*best), bids: i64::from_le_bytes(bids.try_into()?) })
@@ -59,7 +59,7 @@ pub struct Engine {
 unsafe impl Send for Engine {}
 
 impl Engine {
-    /// An auction without bids.
+    /// Creates an auction without bids.
     pub fn new(aeron: &Aeron, channel: &CStr, stream_id: i32) -> Result<Engine> {
         // SAFETY: the client lives as long as the clone that is kept; C copies the channel.
         let raw = unsafe { engine_create(aeron.as_ptr(), channel.as_ptr(), stream_id) };
@@ -67,25 +67,25 @@ impl Engine {
         Ok(Engine { raw, _aeron: aeron.clone() })
     }
 
-    /// Goes on from a snapshot.
+    /// Sets the state from a snapshot.
     pub fn load(&mut self, state: State) {
         // SAFETY: the engine is live and ours; C copies the state.
         unsafe { engine_load(self.raw.as_ptr(), &state) };
     }
 
-    /// Takes a bid.
+    /// Makes a bid. Returns the new state.
     pub fn bid(&mut self, amount: i64) -> State {
         // SAFETY: the engine is live and ours.
         unsafe { engine_bid(self.raw.as_ptr(), amount) }
     }
 
-    /// What the auction is.
+    /// The state of the auction.
     pub fn state(&self) -> State {
         // SAFETY: the engine is live.
         unsafe { engine_state(self.raw.as_ptr()) }
     }
 
-    /// Lets the C side publish. The work that it did.
+    /// Lets the C side publish. Returns the amount of work done.
     pub fn poll(&mut self) -> Result<usize> {
         // SAFETY: the engine is live and ours, and its client is open.
         match unsafe { engine_poll(self.raw.as_ptr()) } {

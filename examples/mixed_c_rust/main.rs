@@ -33,7 +33,7 @@ struct Args {
 
 struct Auction {
     stream: i32,
-    /// From the start on.
+    /// `None` before `on_start`.
     engine: Option<Engine>,
 }
 
@@ -57,7 +57,7 @@ impl ClusteredService for Auction {
         message: &[u8],
         _header: &Header<'_>,
     ) {
-        // What is no bid changes nothing, on every member alike.
+        // A message that is not a bid is ignored, on every member.
         let (Some(engine), Ok(amount)) = (&mut self.engine, message.try_into()) else { return };
         let state = engine.bid(i64::from_le_bytes(amount));
         if let Some(session) = session {
@@ -83,7 +83,7 @@ impl ClusteredService for Auction {
     }
 
     fn on_terminate(&mut self, _cluster: &Cluster) {
-        // The C side gives its publication back before the client closes.
+        // The C side must release its publication before the client closes.
         self.engine = None;
         println!("terminate");
     }

@@ -1,4 +1,4 @@
-//! A media driver for the programs that need no cluster: one that is there, or one of their own.
+//! The media driver of the programs that need no cluster: an existing one, or one of their own.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use clap::Args;
 /// Which driver to use.
 #[derive(Args, Debug)]
 pub struct DriverArgs {
-    /// The directory of the media driver to use. Without it, the program runs the C driver itself.
+    /// The directory of the media driver to use. Default: the program runs the C driver itself.
     #[arg(long, value_name = "D")]
     aeron_dir: Option<PathBuf>,
 }
 
-/// A client, and the driver that it needs.
+/// A client, and the driver if the program runs it.
 pub struct Connected {
-    /// The client. It goes before its driver.
+    /// The client. Declared first, so that it is dropped before its driver.
     pub aeron: Aeron,
     _driver: Option<MediaDriver>,
 }

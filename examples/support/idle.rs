@@ -7,7 +7,7 @@ use aeron_cluster::aeron::{
 };
 use clap::ValueEnum;
 
-/// How a thread passes the time when there is nothing to do.
+/// An idle strategy: what a thread does when there is no work.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Idle {
     /// Spin, then yield, then sleep longer and longer, up to 1 ms.
@@ -21,7 +21,7 @@ pub enum Idle {
 }
 
 impl Idle {
-    /// The strategy of that name.
+    /// Makes the strategy.
     pub fn strategy(self) -> Box<dyn IdleStrategy + Send> {
         match self {
             Self::Backoff => Box::new(BackoffIdleStrategy::default()),

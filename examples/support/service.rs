@@ -1,4 +1,4 @@
-//! What the service programs share: their flags, and how they run until they are stopped.
+//! Shared by the service programs: their flags, and hosting a service until the program is stopped.
 
 use std::path::PathBuf;
 
@@ -20,11 +20,11 @@ pub struct ServiceArgs {
     #[arg(long, value_name = "D")]
     aeron_dir: PathBuf,
 
-    /// The node's directory, which its consensus module uses too.
+    /// The cluster directory of the member, the same as its consensus module's.
     #[arg(long, value_name = "D")]
     cluster_dir: PathBuf,
 
-    /// The service's id within the node.
+    /// The service's id within the member.
     #[arg(long, value_name = "N", default_value_t = 0)]
     service_id: i32,
 
@@ -32,7 +32,7 @@ pub struct ServiceArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     cluster_id: i32,
 
-    /// How the service passes the time when there is nothing to do.
+    /// The idle strategy of the service.
     #[arg(long, value_enum, default_value_t = Idle::Backoff)]
     idle: Idle,
 }
@@ -60,7 +60,7 @@ pub fn run<S: ClusteredService + Send + 'static>(args: ServiceArgs, service: S) 
     }
 }
 
-/// Sends `message` to a client, waiting while the client is slow. A client that is gone gets nothing.
+/// Sends `message` to a client, and waits while the client is slow. Gives up if the client is gone.
 pub fn answer(cluster: &Cluster, session: &ClientSession, message: &[u8]) {
     while let Err(OfferError::BackPressured | OfferError::AdminAction) = session.offer(message) {
         if cluster.idle(0).is_err() {

@@ -1,4 +1,4 @@
-//! How a client program stops: when it is asked to, and with which exit status.
+//! How a client program stops: on which signals, and with which exit status.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {
-    /// Takes SIGTERM and SIGINT (Ctrl-C).
+    /// Handles SIGTERM and SIGINT (Ctrl-C).
     pub fn on_signals() -> Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
@@ -30,7 +30,7 @@ impl StopFlag {
     }
 }
 
-/// The exit status of a program that did all it was to do, or not, or failed with an error to be told.
+/// The exit status for success (`Ok(true)`), failure (`Ok(false)`), or an error, which is printed.
 pub fn exit_code(outcome: Result<bool>) -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

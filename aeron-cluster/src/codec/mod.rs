@@ -1,12 +1,12 @@
 //! The SBE messages that a clustered service and a cluster client exchange with the consensus module.
 //!
-//! Schema 111 is written at version 17 and read at every version: a message from an older sender lacks the fields that came
-//! later, one from a newer sender has bytes at the end of its block that are stepped over. Everything here is pure: nothing is
-//! allocated while decoding, variable data is borrowed from the frame, and no input panics.
+//! Schema 111 is written at version 17 and can be read at every version: fields that an older sender does not have are
+//! absent, and additional bytes of a newer sender are skipped. There is no I/O here; decoding does not
+//! allocate, borrows variable data from the frame, and never panics.
 //!
-//! There is one enum a direction, each with a `decode`, and one file each: [`LogEvent`] for what a service reads from the log,
-//! [`ControlEvent`] and [`ServiceEvent`] for the two ways between consensus module and service, [`IngressEvent`] and
-//! [`EgressEvent`] for the two ways between client and cluster, [`SnapshotEvent`] for a service's snapshot.
+//! There is one enum per direction, each with a `decode` and in a file of its own: [`LogEvent`] for the log,
+//! [`ControlEvent`] (consensus module to service) and [`ServiceEvent`] (back), [`IngressEvent`] (client to cluster) and
+//! [`EgressEvent`] (back), and [`SnapshotEvent`] for a service's snapshot.
 //!
 //! ```
 //! use aeron_cluster::codec::{LogEvent, TimerEvent};

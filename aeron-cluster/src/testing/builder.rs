@@ -1,4 +1,4 @@
-//! What a test cluster consists of.
+//! The builder of a test cluster.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::{Error, ErrorKind, Result};
 
 /// The most services that a member can have (`ClusteredServiceContainer.Configuration.MAX_SERVICE_COUNT`).
 const MAX_SERVICE_COUNT: usize = 10;
-/// More would ask too much of any machine: each is three processes.
+/// More would overload any machine: each is three processes.
 const MAX_MEMBERS: usize = 9;
 
-/// What a [`TestCluster`] consists of.
+/// The builder of a [`TestCluster`].
 ///
-/// Each call of [`service`](Self::service) or [`program`](Self::program) gives every member one service more; their ids
+/// Each call of [`service`](Self::service) or [`program`](Self::program) adds one service to every member; service ids
 /// count from 0 in the order of the calls.
 #[derive(Debug, Clone)]
 pub struct Builder {
@@ -58,9 +58,9 @@ impl Builder {
         self
     }
 
-    /// A service of every member, in this process: `make` is called on the thread of each container, at each start.
+    /// Adds a service that runs in this process: `make` is called on the thread of each container, at each start.
     ///
-    /// Such a service cannot be killed, only closed, which tests with SIGKILL must know: see [`program`](Self::program).
+    /// Such a service cannot be killed, only closed. For tests with SIGKILL use [`program`](Self::program).
     #[must_use]
     pub fn service<S: ClusteredService + 'static>(
         mut self,
@@ -70,23 +70,23 @@ impl Builder {
         self
     }
 
-    /// A service of every member as a process of its own. The command must tell the program where it belongs: what
-    /// [`Place`] says.
+    /// Adds a service that runs as a process of its own. The command must pass the values of [`Place`] to the
+    /// program.
     #[must_use]
     pub fn program(mut self, command: impl Fn(&Place) -> Command + Send + Sync + 'static) -> Self {
         self.sources.push(Source::Program(Arc::new(command)));
         self
     }
 
-    /// Changes the settings of the containers of services in this process. Directories and the service's id are set
-    /// before it is called.
+    /// Changes the settings of the containers in this process. Directories and service id are already set
+    /// when it is called.
     #[must_use]
     pub fn container(mut self, configure: impl Fn(&Place, Context) -> Context + Send + Sync + 'static) -> Self {
         self.configure = Some(Configure(Arc::new(configure)));
         self
     }
 
-    /// Number of services on each member, if the test itself starts some; by default as many as the cluster makes, or 1.
+    /// Number of services on each member, if the test starts some itself. Default: as many as were added here, or 1.
     #[must_use]
     pub fn service_count(mut self, service_count: usize) -> Self {
         self.service_count = Some(service_count);
@@ -107,36 +107,36 @@ impl Builder {
         self
     }
 
-    /// A system property for archives and consensus modules, such as `aeron.cluster.session.timeout`. The last one of a
-    /// name counts, also against the harness's own.
+    /// A system property for archives and consensus modules, such as `aeron.cluster.session.timeout`. The last one with the same
+    /// name counts, and overrides the harness's own.
     #[must_use]
     pub fn property(mut self, name: &str, value: &str) -> Self {
         self.properties.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Changes the commands of the servers, each time one is started: a variable of the environment, or a program that runs it.
-    /// What it returns must become the server: its process is what is signalled.
+    /// Changes the command of a server each time that one is started, for example to set an environment variable or to run it under another
+    /// program. The process of the returned command must become the server (`exec`), since it gets the signals.
     #[must_use]
     pub fn server_command(mut self, change: impl Fn(usize, Part, Command) -> Command + Send + Sync + 'static) -> Self {
         self.change_command = Some(ChangeCommand(Arc::new(change)));
         self
     }
 
-    /// The host names of the members' endpoints, instead of `localhost`, one for each member. What resolves them is for the test
-    /// to give to the drivers, such as a table of names ([`server_command`](Self::server_command)): a relay can then stand
-    /// between any two of them.
+    /// The host names of the members' endpoints, one per member, instead of `localhost`. The test must make the drivers resolve
+    /// them, for example with a table of names ([`server_command`](Self::server_command)). That way a relay can be put
+    /// between any two members.
     #[must_use]
     pub fn host_names(mut self, names: impl IntoIterator<Item = String>) -> Self {
         self.host_names = names.into_iter().collect();
         self
     }
 
-    /// Gives each member's driver a network namespace of its own, so that [`TestCluster::partition`] can cut a member
+    /// Gives each member's driver its own network namespace, so that [`TestCluster::partition`] can cut a member
     /// off. Linux only; needs root or user namespaces, and iproute2.
     ///
-    /// A client must then run on a driver of the cluster, with [`TestCluster::client_context`] or
-    /// [`TestCluster::remote_client_context`]: a driver of the test itself reaches nobody.
+    /// Clients must then use a driver of the cluster, through [`TestCluster::client_context`] or
+    /// [`TestCluster::remote_client_context`]: a driver of the test itself cannot reach the members.
     #[must_use]
     pub fn partitionable(mut self) -> Self {
         self.is_partitionable = true;
@@ -147,8 +147,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] for numbers that cannot be, [`ErrorKind::State`] when Java or the jar is missing, no
-    /// port is free or the machine allows no network namespaces, [`ErrorKind::Io`].
+    /// [`ErrorKind::InvalidArgument`] for numbers out of range, [`ErrorKind::State`] if Java or the jar is missing, no
+    /// port is free, or the machine allows no network namespaces, [`ErrorKind::Io`].
     pub fn create(self) -> Result<TestCluster> {
         let service_count = self.check()?;
         let network = self.is_partitionable.then(Network::new).transpose()?;

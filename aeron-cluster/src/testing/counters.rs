@@ -1,4 +1,4 @@
-//! The counters of a media driver, read from its file without a client, also after the driver died.
+//! The counters of a media driver, read from its file without a client, even after the driver has died.
 
 use std::fs::File;
 use std::io::ErrorKind as IoErrorKind;
@@ -53,7 +53,7 @@ pub struct CounterView {
     pub registration_id: i64,
     /// Id of the client that made it or that it is about.
     pub owner_id: i64,
-    /// What it counts, see [`type_id`].
+    /// Its type, which says what it counts; see [`type_id`].
     pub type_id: i32,
     /// Its value.
     pub value: i64,
@@ -71,7 +71,8 @@ impl CounterView {
 
 /// The command and control file of a media driver, open for reading.
 ///
-/// The driver writes the same pages through a memory map, so on Linux a read sees what it wrote last. Mirrors
+/// Unlike [`aeron::CncFile`](crate::aeron::CncFile) it maps nothing, so a file that a test truncates cannot end the process, and shares no code
+/// with what is under test. The driver writes the same pages through a memory map, so on Linux a read sees what it wrote last. Mirrors
 /// `CncFileDescriptor` and `CountersReader`.
 #[derive(Debug)]
 pub struct CncFile {

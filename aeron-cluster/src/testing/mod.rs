@@ -1,11 +1,11 @@
 //! Real clusters for tests: the official media driver, archive server and consensus module as child processes of the test,
 //! with the service under test on each member.
 //!
-//! [`TestCluster`] runs one member or more on loopback: [`Builder::service`] takes what makes a Rust service, which then
-//! runs in containers of this process; [`Builder::program`] takes the command of one that is a program. Members, their
-//! servers and their services can be stopped, killed, emptied, cut off and started again. Everything ends with the test,
-//! also when the test is killed; ready always means a state that was observed (a counter, a line of output), and a wait
-//! gives up only after nothing has moved for a while.
+//! [`TestCluster`] runs one or more members on loopback. [`Builder::service`] adds a Rust service that runs in this process,
+//! [`Builder::program`] one that is a program. Members, their
+//! servers and their services can be stopped, killed, emptied, cut off and restarted. Everything ends with the test,
+//! even if the test is killed. Methods that wait observe a state (a counter, a line of output), and
+//! give up only after nothing has moved for a while.
 //!
 //! A service in a cluster of three members, whose leader is killed:
 //!
@@ -13,9 +13,9 @@
 #![doc = include_str!("../../tests/testing/example.rs")]
 //! ```
 //!
-//! Needed on the machine: a JDK of version 17 or newer and the jar `io.aeron:aeron-all`; in this repository `./ci/setup`
-//! installs both. A missing one is an error that says so, never a skipped test. Three members are nine processes: a machine with few cores
-//! should run one such test at a time.
+//! The machine needs a JDK of version 17 or newer and the jar `io.aeron:aeron-all`; in this repository `./ci/setup`
+//! installs both. If one is missing, that is an error, never a skipped test. Three members are nine processes: on a machine with few cores
+//! run one such test at a time.
 
 mod builder;
 mod cluster;
