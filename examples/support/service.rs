@@ -62,7 +62,7 @@ pub fn run<S: ClusteredService + Send + 'static>(args: ServiceArgs, service: S) 
 
 /// Sends `message` to a client, and waits while the client is slow. Gives up if the client is gone.
 pub fn answer(cluster: &Cluster, session: &ClientSession, message: &[u8]) {
-    while let Err(OfferError::BackPressured | OfferError::AdminAction) = session.offer(message) {
+    while session.offer(message).is_err_and(OfferError::is_retryable) {
         if cluster.idle(0).is_err() {
             return;
         }
