@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use crate::contestant::{C, Contestant, Idle, JAVA, RUST};
 use crate::live::{Live, Load, Path, RoundTrips};
 use crate::played::{Log, Played};
-use crate::results::{Figure, ITSELF, Results};
+use crate::results::{Figure, ITSELF, Results, Spread};
 use crate::{Args, allocations, cores, instructions, process};
 
 /// Bytes of a message under load where sizes are compared.
@@ -27,6 +27,8 @@ const ECHOES: u64 = 4;
 const ECHO_BATCHES: usize = 16;
 /// What is under way at a time, of messages of any size.
 const BYTES_UNDER_WAY: usize = 1024 * 1024;
+/// How often few and many sessions take turns.
+const TURNS: usize = 10;
 /// Messages of a batch of which a container applies all at once.
 const BATCH: u32 = 50_000;
 
@@ -124,19 +126,20 @@ impl Bench<'_> {
 
         let (service, _) = played.start(contestant, Idle::Spin, None)?;
         let mut log = played.join(service, Role::Follower)?;
-        let mut medians = Vec::new();
         for sessions in SESSIONS {
             if contestant.is_other() && sessions > SESSIONS_OF_OTHERS {
                 return log.stop();
             }
-            log.open(sessions)?;
-            let median = self.batches(&mut log)?;
-            medians.push(median);
-            self.results.add(&by_sessions(sessions), name, median);
+            log.set_sessions(sessions)?;
+            // Java compiles what it runs often.
+            self.batches(&mut log, self.args.batches)?;
+            let cost = Spread::of(&self.batches(&mut log, self.args.batches)?).median;
+            self.results.add(&by_sessions(sessions), name, cost);
         }
         let ratio = Figure::new("cost a message with 10,000 sessions : with 10", &[(ITSELF, 1.1)]);
-        self.results.add(&ratio, name, medians[3] / medians[0]);
+        self.results.add(&ratio, name, self.many_to_few(&mut log)?);
 
+        log.set_sessions(SESSIONS[4])?;
         let (snapshot, took) = log.snapshot()?;
         log.stop()?;
         let taken = Figure::new("snapshot of 100,000 sessions, taken (ms)", &[(JAVA, 1.0)]);
@@ -148,16 +151,25 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The median of the batches, in nanoseconds a message.
-    fn batches(&self, log: &mut Log) -> Result<f64> {
-        let mut batch = || log.batch(BATCH.min(self.args.batch));
-        // Java compiles what it runs often.
-        for _ in 0..self.args.batches {
-            batch()?;
+    /// What a message costs in each of so many batches, in nanoseconds.
+    fn batches(&self, log: &mut Log, batches: usize) -> Result<Vec<f64>> {
+        (0..batches).map(|_| log.batch(BATCH.min(self.args.batch))).collect()
+    }
+
+    /// What a message costs with many sessions, in multiples of what it costs with few: by turns, since a machine has quick seconds and
+    /// slow ones.
+    fn many_to_few(&self, log: &mut Log) -> Result<f64> {
+        let mut costs = [Vec::new(), Vec::new()];
+        for _ in 0..TURNS {
+            for (sessions, costs) in [SESSIONS[0], SESSIONS[3]].into_iter().zip(&mut costs) {
+                log.set_sessions(sessions)?;
+                // Its memory is new.
+                self.batches(log, 1)?;
+                costs.extend(self.batches(log, self.args.batches.div_ceil(TURNS))?);
+            }
         }
-        let mut nanos = (0..self.args.batches).map(|_| batch()).collect::<Result<Vec<_>>>()?;
-        nanos.sort_by(f64::total_cmp);
-        Ok(nanos[nanos.len() / 2])
+        let [few, many] = costs.map(|costs| Spread::of(&costs).median);
+        Ok(many / few)
     }
 
     fn echoes(&mut self, contestant: &Contestant, _run: usize) -> Result<()> {
@@ -165,7 +177,7 @@ impl Bench<'_> {
         let (service, _) = played.start(contestant, Idle::Backoff, None)?;
         let mut log = played.join(service, Role::Leader)?;
         let mut echoes = log.hear_echoes()?;
-        log.open(SESSIONS[0])?;
+        log.set_sessions(SESSIONS[0])?;
         log.echo(&mut echoes, self.args.warm_up * ECHOES, self.args.window)?;
         let cost = log.echo(&mut echoes, self.args.messages * ECHOES, self.args.window)?;
         log.stop()?;
@@ -186,7 +198,7 @@ impl Bench<'_> {
         let (service, _) = played.start(contestant, Idle::Spin, None)?;
         let mut log = played.join(service, Role::Leader)?;
         let mut echoes = log.hear_echoes()?;
-        log.open(SESSIONS[0])?;
+        log.set_sessions(SESSIONS[0])?;
         // Java compiles.
         log.round_trips(&mut echoes, rate, seconds)?;
         let latencies = log.round_trips(&mut echoes, rate, seconds)?;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use aeron_cluster::aeron::{self, Aeron, Counter, ExclusivePublication, Publication, ReadableCounter, Subscription};
 use aeron_cluster::codec::{
-    ActionFlags, ClusterAction, ClusterActionRequest, ClusterTimeUnit, JoinLog, NewLeadershipTermEvent,
-    SemanticVersion, ServiceAck, ServiceEvent, SessionMessageHeader, SessionOpenEvent,
+    ActionFlags, CloseReason, ClusterAction, ClusterActionRequest, ClusterTimeUnit, JoinLog, NewLeadershipTermEvent,
+    SemanticVersion, ServiceAck, ServiceEvent, SessionCloseEvent, SessionMessageHeader, SessionOpenEvent,
 };
 use aeron_cluster::service::Role;
 use aeron_cluster::testing::{Java, PATIENCE, Part, Process, TestCluster, type_id};
@@ -23,7 +23,6 @@ const LOG_CHANNEL: &str = "aeron:ipc?term-length=16m";
 const LOG_STREAM: i32 = 100;
 const TO_SERVICE_STREAM: i32 = 104;
 const FROM_SERVICE_STREAM: i32 = 105;
-const RECOVERY_STATE_TYPE_ID: i32 = 204;
 const LENGTH: usize = 64;
 /// Where sessions are answered.
 const RESPONSE_CHANNEL: &str = "aeron:ipc?term-length=16m";
@@ -98,7 +97,7 @@ impl<'a> Played<'a> {
         key.extend(snapshot.iter().flat_map(|snapshot| snapshot.recording_id.to_le_bytes()));
         let commit_position =
             self.aeron.add_counter(type_id::COMMIT_POSITION, &cluster_id.to_le_bytes(), "commit-pos")?;
-        Ok([commit_position, self.aeron.add_counter(RECOVERY_STATE_TYPE_ID, &key, "recovery")?])
+        Ok([commit_position, self.aeron.add_counter(type_id::RECOVERY_STATE, &key, "recovery")?])
     }
 
     /// The container's next acknowledgement.
@@ -185,12 +184,11 @@ impl Log<'_, '_> {
         self.append(&event.encode())
     }
 
-    /// Opens sessions until there are so many.
-    pub fn open(&mut self, sessions: i64) -> Result<()> {
-        let mut event = Vec::new();
+    /// Opens or closes sessions until there are so many.
+    pub fn set_sessions(&mut self, sessions: i64) -> Result<()> {
         while self.sessions < sessions {
             self.sessions += 1;
-            event.clear();
+            let mut event = Vec::new();
             SessionOpenEvent {
                 leadership_term_id: 0,
                 correlation_id: self.sessions,
@@ -202,6 +200,17 @@ impl Log<'_, '_> {
             }
             .encode(&mut event);
             self.append(&event)?;
+            self.commit();
+        }
+        while self.sessions > sessions {
+            let event = SessionCloseEvent {
+                leadership_term_id: 0,
+                cluster_session_id: self.sessions,
+                timestamp: 2,
+                close_reason: CloseReason::ClientAction,
+            };
+            self.sessions -= 1;
+            self.append(&event.encode())?;
             self.commit();
         }
         self.applied()

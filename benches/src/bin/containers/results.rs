@@ -163,14 +163,14 @@ impl Row {
 }
 
 /// Median, least and most.
-struct Spread {
-    median: f64,
+pub struct Spread {
+    pub median: f64,
     least: f64,
     most: f64,
 }
 
 impl Spread {
-    fn of(values: &[f64]) -> Spread {
+    pub fn of(values: &[f64]) -> Spread {
         let mut values = values.to_vec();
         values.sort_by(f64::total_cmp);
         let middle = values.len() / 2;
