@@ -22,12 +22,14 @@
 
 pub mod aeron;
 pub mod archive;
+mod bytes;
 pub mod client;
 pub mod codec;
 #[cfg(feature = "driver")]
 pub mod driver;
 mod environment;
 mod error;
+mod pieces;
 pub mod security;
 pub mod service;
 #[cfg(feature = "testing")]

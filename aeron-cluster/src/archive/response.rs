@@ -1,6 +1,7 @@
 //! What an archive answers to a request, as it stands on the wire.
 
 use super::signal::RecordingSignal;
+use crate::bytes::{i32_at, i64_at};
 use crate::codec::MessageHeader;
 
 /// The archive's schema (`aeron-archive-codecs.xml`), and in it the answer to a request and a recording's signal.
@@ -77,14 +78,6 @@ fn parts(message: &[u8], template_id: u16) -> Option<(&[u8], &[u8])> {
         return None;
     }
     body.split_at_checked(usize::from(header.block_length))
-}
-
-fn i64_at(block: &[u8], offset: usize) -> Option<i64> {
-    block.get(offset..)?.first_chunk().copied().map(i64::from_le_bytes)
-}
-
-fn i32_at(block: &[u8], offset: usize) -> Option<i32> {
-    block.get(offset..)?.first_chunk().copied().map(i32::from_le_bytes)
 }
 
 /// Text behind its length.

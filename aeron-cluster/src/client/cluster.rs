@@ -15,9 +15,7 @@ use super::{FRAGMENT_LIMIT, SEND_ATTEMPTS, SESSION_HEADER_LENGTH};
 use crate::aeron::{Action, Aeron, BufferClaim, FragmentAssembler, IdleStrategy as _, OfferError, Subscription};
 use crate::codec::{AdminRequest, AdminRequestType, SessionCloseRequest};
 use crate::error::{Error, ErrorKind, Result};
-
-/// How many pieces a vectored message may have without an allocation.
-const PIECES_ON_STACK: usize = 16;
+use crate::pieces::with_header;
 
 /// A session with a cluster. Mirrors `io.aeron.cluster.client.AeronCluster`.
 ///
@@ -132,18 +130,10 @@ impl AeronCluster {
             .send(|publication, header| publication.offer_vectored(&[IoSlice::new(header), IoSlice::new(message)]))
     }
 
-    /// As [`offer`](Self::offer), for a message made up of several pieces. Allocates for more than 16 pieces.
+    /// As [`offer`](Self::offer), for a message made up of several pieces. Allocates for more than 15 pieces.
     pub fn offer_vectored(&mut self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
-        self.session.send(|publication, header| {
-            if pieces.len() > PIECES_ON_STACK {
-                let all: Vec<_> = std::iter::once(IoSlice::new(header)).chain(pieces.iter().copied()).collect();
-                return publication.offer_vectored(&all);
-            }
-            let mut all = [IoSlice::new(&[]); PIECES_ON_STACK + 1];
-            all[0] = IoSlice::new(header);
-            all[1..=pieces.len()].copy_from_slice(pieces);
-            publication.offer_vectored(&all[..=pieces.len()])
-        })
+        self.session
+            .send(|publication, header| with_header(header, pieces, |pieces| publication.offer_vectored(pieces)))
     }
 
     /// Claims space for a message of `length` bytes, at most [`max_payload_length`](Self::max_payload_length), to be written in place and

@@ -6,10 +6,11 @@ use std::rc::Rc;
 
 use super::egress::Egress;
 use super::send_limits::SendLimits;
-use super::state::{Sending, State, with_header};
+use super::state::{Sending, State};
 use crate::aeron::{BufferClaim, OfferError, Publication};
 use crate::codec::SessionMessageHeader;
 use crate::error::{Error, ErrorKind, Result};
+use crate::pieces::with_header;
 
 /// A client's session with the cluster. Mirrors `io.aeron.cluster.service.ClientSession`.
 ///

@@ -6,11 +6,12 @@ use std::rc::Rc;
 
 use super::divergence::Fingerprint;
 use super::sessions::Sessions;
-use super::state::{State, with_header};
+use super::state::State;
 use super::{ClientSession, Divergence, LogClaim, Role, Settings};
 use crate::aeron::{Aeron, OfferError};
 use crate::codec::{ClusterTimeUnit, SemanticVersion, SessionMessageHeader};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pieces::with_header;
 
 /// The cluster, as given to every callback of a service. Mirrors `io.aeron.cluster.service.Cluster`.
 ///

@@ -1,6 +1,7 @@
 //! What the consensus module recovered, read from its counter.
 
 use crate::aeron::{CountersReader, NULL_VALUE};
+use crate::bytes::{i32_at, i64_at};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The counter's type (`AeronCounters.CLUSTER_RECOVERY_STATE_TYPE_ID`).
@@ -69,14 +70,6 @@ impl RecoveryState {
 /// The id of a cluster's commit position counter.
 pub(super) fn find_commit_position(counters: CountersReader<'_>, cluster_id: i32) -> Option<i32> {
     counters.find(|counter| counter.type_id == COMMIT_POSITION_TYPE_ID && i32_at(counter.key, 0) == Some(cluster_id))
-}
-
-fn i32_at(key: &[u8], offset: usize) -> Option<i32> {
-    key.get(offset..)?.first_chunk().copied().map(i32::from_le_bytes)
-}
-
-fn i64_at(key: &[u8], offset: usize) -> Option<i64> {
-    key.get(offset..)?.first_chunk().copied().map(i64::from_le_bytes)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What [`Cluster`](super::Cluster), its sessions and the agent share: the position in the log, sending, and waiting.
 
 use std::cell::{Cell, RefCell};
-use std::io::IoSlice;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -367,22 +366,5 @@ impl State {
     /// Refuses every send from now on: the agent is ending.
     pub(super) fn refuse_sends(&self) {
         self.stopping.set(true);
-    }
-}
-
-/// Calls `send` with the pieces of a message and a session header in front. Allocates only for more than 15 pieces.
-pub(super) fn with_header<T>(header: &[u8], pieces: &[IoSlice<'_>], send: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
-    const ON_STACK: usize = 16;
-    let mut on_stack = [IoSlice::new(&[]); ON_STACK];
-    on_stack[0] = IoSlice::new(header);
-    match on_stack.get_mut(1..=pieces.len()) {
-        Some(target) => {
-            target.copy_from_slice(pieces);
-            send(&on_stack[..=pieces.len()])
-        }
-        None => {
-            let all: Vec<_> = std::iter::once(IoSlice::new(header)).chain(pieces.iter().copied()).collect();
-            send(&all)
-        }
     }
 }

@@ -14,6 +14,7 @@
 //! The body of a head: the format's version (4 bytes), the total of data bytes or all ones (8), the format's name. The body of an end: the total of
 //! data bytes (8), and how many messages the service had sent to the log by then, or −1 (8).
 
+use crate::bytes::{i64_at, u32_at, u64_at};
 use crate::error::{Error, ErrorKind, Result};
 
 const MAGIC: [u8; 4] = *b"\xAESNP";
@@ -111,12 +112,12 @@ impl Chain {
         if framing != FRAMING_VERSION {
             return Err(refused(format!("expected framing of version {FRAMING_VERSION}, found version {framing}")));
         }
-        let found = u64_at(prefix, 8);
+        let found = u64_at(prefix, 8).unwrap_or_default();
         if found != sequence {
             return Err(refused(format!("expected part {sequence} of the snapshot, found part {found}")));
         }
         let (expected, checksum) =
-            (self.checksum_of(&prefix[..CHECKSUM_OFFSET], body), u32_at(prefix, CHECKSUM_OFFSET));
+            (self.checksum_of(&prefix[..CHECKSUM_OFFSET], body), u32_at(prefix, CHECKSUM_OFFSET).unwrap_or_default());
         if checksum != expected {
             return Err(refused(format!(
                 "part {sequence} of the snapshot is damaged: expected checksum {expected:08x}, found {checksum:08x}"
@@ -135,26 +136,15 @@ impl Chain {
 
 fn decode_body(kind: u8, body: &[u8]) -> Option<Chunk<'_>> {
     match kind {
-        HEAD if body.len() >= 12 => {
-            let total = Some(u64_at(body, 4)).filter(|total| *total != UNKNOWN_TOTAL);
-            let name = std::str::from_utf8(&body[12..]).ok()?;
-            Some(Chunk::Head { version: u32_at(body, 0), total, name })
+        HEAD => {
+            let total = Some(u64_at(body, 4)?).filter(|total| *total != UNKNOWN_TOTAL);
+            let name = std::str::from_utf8(body.get(12..)?).ok()?;
+            Some(Chunk::Head { version: u32_at(body, 0)?, total, name })
         }
         DATA => Some(Chunk::Data(body)),
-        END if body.len() == 16 => {
-            Some(Chunk::End { bytes: u64_at(body, 0), service_messages: u64_at(body, 8) as i64 })
-        }
+        END if body.len() == 16 => Some(Chunk::End { bytes: u64_at(body, 0)?, service_messages: i64_at(body, 8)? }),
         _ => None,
     }
-}
-
-/// Zero if the bytes are not there; callers have checked that they are.
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    bytes.get(offset..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u32::from_le_bytes)
-}
-
-fn u64_at(bytes: &[u8], offset: usize) -> u64 {
-    bytes.get(offset..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u64::from_le_bytes)
 }
 
 /// A snapshot that is not what it should be.

@@ -1,6 +1,8 @@
 //! Where the fields of a mark file are: `MarkFileHeader` of `aeron-cluster-mark-codecs.xml` (schema 110, template 200),
 //! little endian, behind an SBE message header; files older than that header begin with the fields.
 
+use crate::bytes::{i32_at, i64_at, u16_at};
+
 /// The part of the file before the error log.
 pub(crate) const HEADER_LENGTH: usize = 8 * 1024;
 /// The SBE message header: block length, template, schema and version, 16 bits each.
@@ -97,16 +99,4 @@ impl Existing {
                 && i64_at(bytes, OWNER_START) == Some(start_timestamp),
         })
     }
-}
-
-fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
-}
-
-fn i32_at(bytes: &[u8], offset: usize) -> Option<i32> {
-    Some(i32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
-}
-
-fn i64_at(bytes: &[u8], offset: usize) -> Option<i64> {
-    Some(i64::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
