@@ -1,4 +1,4 @@
-//! Whole stretches of a log at once, with the headers of their frames: to store them, and to send what was stored.
+//! Blocks: stretches of a log with their frame headers, to store them, and to send stored ones.
 
 use std::any::Any;
 use std::ffi::c_void;
@@ -10,10 +10,10 @@ use super::{DATA_HEADER_LENGTH, FRAME_ALIGNMENT};
 const PADDING: i16 = 0;
 const DATA: i16 = 1;
 
-/// Frames of one term of an image, one behind the other, each at a multiple of 32 bytes.
+/// Consecutive frames of one term of an image, each at a multiple of 32 bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
-    /// The frames with their headers. A frame of padding comes alone, and of its bytes only the header means something.
+    /// The frames with their headers. A padding frame comes alone, and only its header has a meaning.
     pub bytes: &'a [u8],
     /// The session of the publication.
     pub session_id: i32,
@@ -63,7 +63,7 @@ pub(super) unsafe extern "C" fn on_block<F: FnMut(Block<'_>)>(
     }
 }
 
-/// What of a frame's header must be right for a block to be sent.
+/// The parts of a frame's header that are checked before a block is sent.
 struct Frame {
     length: i32,
     kind: i16,
@@ -87,8 +87,8 @@ impl Frame {
     }
 }
 
-/// Checks that a block is whole frames, one behind the other, of one term: a receiver believes their lengths. C looks at the first
-/// frame alone, and reads it as a struct.
+/// Checks that a block consists of whole, consecutive frames of one term, since receivers trust their lengths. C checks only the first
+/// frame, and reads it as a struct.
 pub(super) fn check_block(block: &[u8]) -> Result<(), OfferError> {
     let mut rest = block;
     let mut first: Option<Frame> = None;

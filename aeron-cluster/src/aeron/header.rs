@@ -1,4 +1,4 @@
-//! What is known of a message besides its bytes.
+//! The header of a message: everything about it besides its bytes.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -17,7 +17,7 @@ impl FrameFlags {
     pub const BEGIN: FrameFlags = FrameFlags(0x80);
     /// The last fragment of a message.
     pub const END: FrameFlags = FrameFlags(0x40);
-    /// A message that is one fragment.
+    /// A message of one fragment.
     pub const UNFRAGMENTED: FrameFlags = FrameFlags(0xC0);
 
     /// Whether all flags of `other` are set.
@@ -27,7 +27,7 @@ impl FrameFlags {
     }
 }
 
-/// The values of a frame's header, as they stand in the log buffer.
+/// The values of a frame's header, as in the log buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HeaderValues {
     pub(crate) frame_length: i32,
@@ -40,15 +40,15 @@ pub(crate) struct HeaderValues {
     pub(crate) reserved_value: i64,
     pub(crate) initial_term_id: i32,
     pub(crate) position_bits_to_shift: u32,
-    /// Where the message ends: the position after its last fragment.
+    /// The position after the message's last fragment.
     pub(crate) position: i64,
 }
 
-/// The header of a message: where it stands in its stream, and who sent it.
+/// The header of a message: its place in the stream, and who sent it. Valid within the callback that gets it.
 ///
-/// For a message made of several fragments these are the values of the whole message: the frame length counts all of
-/// its payload once, the flags say that it is complete, the term offset is that of its first fragment and the
-/// position is the one after its last. Mirrors `io.aeron.logbuffer.Header`. Valid within the callback it is given to.
+/// For a message of several fragments the values are those of the whole message: the frame length includes all of
+/// its payload, the flags say that it is complete, the term offset is that of its first fragment and the
+/// position is the one after its last. Mirrors `io.aeron.logbuffer.Header`.
 #[derive(Debug, Clone, Copy)]
 pub struct Header<'a> {
     source: Source,
@@ -59,9 +59,9 @@ pub struct Header<'a> {
 enum Source {
     Native {
         raw: *mut sys::aeron_header_t,
-        /// Every message is asked for them: known, they cost no call.
+        /// Kept because they are needed for every message, and asking C takes a call.
         flags: u8,
-        /// So for the position, where the poll knows what it takes.
+        /// Kept for the same reason, if the poll knows enough to compute it.
         position: Option<i64>,
         rest: Rest,
     },
@@ -81,8 +81,8 @@ impl Header<'_> {
         Header { source: Source::Native { raw, flags, position, rest }, scope: PhantomData }
     }
 
-    /// Has `look` see the eight bytes at `offset` of the payloads of frames that come soon, each once as long as frames are delivered once.
-    /// They are there already and in the same term, but need not be delivered: one may be padding, or past a limit.
+    /// Calls `look` with the eight bytes at `offset` of the payload of each of the next frames in the term, once per frame unless frames are
+    /// delivered again. These frames exist, but may never be delivered: one may be padding, or beyond a limit.
     #[inline]
     pub(crate) fn look_ahead(&self, ahead: &mut LookAhead, offset: usize, look: impl FnMut([u8; 8])) {
         if let Source::Native { position: Some(position), rest, .. } = self.source
@@ -128,7 +128,7 @@ impl Header<'_> {
         self.values().frame_type
     }
 
-    /// Where the message starts in its term, in bytes.
+    /// The offset at which the message starts in its term, in bytes.
     pub fn term_offset(&self) -> i32 {
         self.values().term_offset
     }
@@ -158,13 +158,13 @@ impl Header<'_> {
         self.values().position_bits_to_shift
     }
 
-    /// The value that the sender put aside in the header for its own use.
+    /// The reserved value, which the sender sets for its own use.
     pub fn reserved_value(&self) -> i64 {
         self.values().reserved_value
     }
 
-    /// The correlation id of the image that delivered this message; it tells apart two images of the same session id.
-    /// `None` for a message that came from no image.
+    /// The correlation id of the image that delivered this message, which distinguishes two images with the same session id.
+    /// `None` for a message that did not come from an image.
     pub fn image_correlation_id(&self) -> Option<i64> {
         match &self.source {
             Source::Native { raw, .. } => native_image_correlation_id(*raw),
@@ -172,7 +172,7 @@ impl Header<'_> {
         }
     }
 
-    /// The C header behind this view, or null where the message was assembled or made up. Valid as long as the view.
+    /// The C header, or null if the message was assembled or made by a test. Valid as long as this view.
     pub fn as_ptr(&self) -> *mut sys::aeron_header_t {
         match &self.source {
             Source::Native { raw, .. } => *raw,
@@ -180,7 +180,7 @@ impl Header<'_> {
         }
     }
 
-    /// All values at once: cheaper than one by one where several are needed.
+    /// All values at once, which is cheaper if several are needed.
     pub(crate) fn values(&self) -> HeaderValues {
         match &self.source {
             Source::Native { raw, .. } => read_native(*raw),
@@ -189,7 +189,7 @@ impl Header<'_> {
     }
 }
 
-/// What the terms of a stream are: with it the place of a frame in its term is a position.
+/// The first term and term length of a stream, from which the position of a frame can be computed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
     initial_term_id: i32,
@@ -209,10 +209,10 @@ impl Terms {
         terms.wrapping_shl(self.position_bits_to_shift) + i64::from(offset)
     }
 
-    /// What of a term is left at `offset`, where `start` is.
+    /// The rest of a term from `offset` on, which lies at `start`.
     #[inline]
     pub(super) fn rest(self, start: *const u8, offset: i32) -> Rest {
-        // Wraps, whatever another process wrote for an offset. Behind the last term its log goes on for longer than anybody looks
+        // Wraps, because another process may have written any offset. After the last term the log goes on for longer than anybody looks
         // (`LookAhead::BEHIND_THE_TERMS`).
         Rest::new(start, self.length.wrapping_sub(offset))
     }

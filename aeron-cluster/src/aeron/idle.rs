@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// How a thread passes the time when there was nothing to do (`org.agrona.concurrent.IdleStrategy`).
+/// What a thread does between duty cycles (`org.agrona.concurrent.IdleStrategy`).
 pub trait IdleStrategy {
-    /// Passes some time if `work_count` is 0; otherwise only forgets how long there was nothing to do.
+    /// Idles if `work_count` is 0, and resets the strategy otherwise. May block, for as long as the strategy says.
     fn idle(&mut self, work_count: usize);
 
-    /// Forgets how long there was nothing to do.
+    /// Starts over, as after work was done.
     fn reset(&mut self);
 }
 
@@ -21,7 +21,7 @@ impl<T: IdleStrategy + ?Sized> IdleStrategy for Box<T> {
     }
 }
 
-/// Spins: the shortest reaction, and a core for itself.
+/// Spins: reacts fastest, and takes a whole core.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BusySpinIdleStrategy;
 
@@ -79,7 +79,7 @@ impl IdleStrategy for SleepingIdleStrategy {
     fn reset(&mut self) {}
 }
 
-/// Does nothing: for a caller that passes the time itself.
+/// Does nothing, for a caller that idles itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoOpIdleStrategy;
 
@@ -89,7 +89,7 @@ impl IdleStrategy for NoOpIdleStrategy {
     fn reset(&mut self) {}
 }
 
-/// Spins, then yields, then sleeps longer and longer: a quick reaction under load and a quiet machine without.
+/// Spins, then yields, then sleeps longer and longer: reacts quickly under load, and leaves the machine alone when there is none.
 #[derive(Debug, Clone)]
 pub struct BackoffIdleStrategy {
     max_spins: u64,
@@ -115,7 +115,7 @@ impl BackoffIdleStrategy {
 }
 
 impl Default for BackoffIdleStrategy {
-    /// 10 spins, 20 yields, 1 µs to 1 ms: what Java's agents have (`io.aeron.driver.Configuration.IDLE_MAX_SPINS` and
+    /// 10 spins, 20 yields, sleeps of 1 µs to 1 ms: the values of Java's agents (`io.aeron.driver.Configuration.IDLE_MAX_SPINS` and
     /// its siblings).
     fn default() -> Self {
         BackoffIdleStrategy::new(10, 20, Duration::from_micros(1), Duration::from_millis(1))

@@ -1,10 +1,10 @@
-//! What of a stream is not delivered yet, for those who can use the time until then.
+//! Looking at frames of a stream before they are delivered, to prefetch what they need.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::{DATA_HEADER_LENGTH, FRAME_ALIGNMENT};
 
-/// What of a term is behind a frame.
+/// The part of a term after a frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rest {
     start: *const u8,
@@ -12,7 +12,7 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// Where it is not known, or there is none.
+    /// Unknown, or empty.
     pub(super) const NONE: Rest = Rest { start: std::ptr::null(), length: 0 };
 
     #[inline]
@@ -21,7 +21,7 @@ impl Rest {
     }
 }
 
-/// How far a stream was looked at before it is delivered. For one stream: frames start in other places of another.
+/// How far ahead a stream has been looked at. For one stream only, since the frames of another start elsewhere.
 #[derive(Debug)]
 pub(crate) struct LookAhead {
     position: i64,
@@ -34,20 +34,20 @@ impl Default for LookAhead {
 }
 
 impl LookAhead {
-    /// How far it goes, in bytes: some messages, which together take longer than memory that is far away.
+    /// How far to look ahead, in bytes: enough messages to take longer than a fetch from main memory.
     const DISTANCE: i64 = 2048;
-    /// What every log has behind its last term: a page for its description (`AERON_LOGBUFFER_META_DATA_LENGTH`).
+    /// How many bytes every log has after its last term: a page of metadata (`AERON_LOGBUFFER_META_DATA_LENGTH`).
     pub(super) const BEHIND_THE_TERMS: usize = 4096;
-    /// The longest look behind a frame's header.
+    /// How far after a frame's header `look` may read, in bytes.
     const REACH: usize = 64;
 
-    /// Whether enough of what is behind `position` was looked at.
+    /// Whether enough frames after `position` have been looked at.
     #[inline]
     pub(super) fn is_far_from(&self, position: i64) -> bool {
         self.position >= position + Self::DISTANCE / 2
     }
 
-    /// Looks at what is behind `position`, where the term goes on with `rest`. Several frames at once, and so not inlined.
+    /// Looks at the frames after `position`, which are in `rest`. Not inlined, since it takes several frames at a time.
     #[inline(never)]
     pub(super) fn go_on(&mut self, position: i64, rest: Rest, offset: usize, mut look: impl FnMut([u8; 8])) {
         const { assert!(Self::DISTANCE as usize + DATA_HEADER_LENGTH + Self::REACH <= Self::BEHIND_THE_TERMS) }

@@ -25,7 +25,7 @@ const ARCHIVE_STORAGE_SPACE: i32 = 211;
 const ARCHIVE_LAST: i32 = 299;
 const ARCHIVE_CLIENT_NOT_CONNECTED: i32 = 2001;
 
-/// The error of the call that just failed on this thread, with what was being done in front.
+/// The error of the C call that just failed on this thread, prefixed with what was being done.
 pub(crate) fn last_error(doing: impl std::fmt::Display) -> Error {
     // SAFETY: aeron_errcode and aeron_errmsg (aeronc.h) read thread-local state and are callable at any time; the
     // message is a NUL-terminated string that lives until the next call on this thread, and is copied before that.

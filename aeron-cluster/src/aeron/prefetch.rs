@@ -1,6 +1,6 @@
-//! Fetching memory before it is needed.
+//! Prefetching memory.
 
-/// Has the processor fetch the cache line that `value` starts in. A hint: nothing comes of it where it is not known how.
+/// Prefetches the cache line that `value` starts in. A hint, which does nothing on processors other than x86-64.
 #[inline]
 pub(crate) fn prefetch<T>(value: &T) {
     #[cfg(target_arch = "x86_64")]

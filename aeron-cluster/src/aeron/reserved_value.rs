@@ -1,4 +1,4 @@
-//! The value that a sender puts into the header of each fragment, made when the fragment is in its place.
+//! Reserved values: computed by the sender for each fragment, once it is in the log buffer, and put into its header.
 
 use std::any::Any;
 use std::ffi::c_void;

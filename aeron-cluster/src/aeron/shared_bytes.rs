@@ -1,4 +1,4 @@
-//! The mapped bytes of a file that other processes write: read within bounds, whatever they are.
+//! The mapped bytes of a file that other processes write: untrusted, and only read within bounds.
 //!
 //! Every access goes through atomics or raw copies: no reference to the mapped bytes exists.
 
@@ -10,20 +10,20 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering, fence};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-/// A shared map of a file. A file that somebody cuts short after it was mapped is a SIGBUS where it is read, which no check prevents.
+/// A shared map of a file. Reading a file that was truncated after it was mapped is a SIGBUS, which no check prevents.
 pub(crate) struct SharedBytes {
     map: MmapRaw,
 }
 
 impl SharedBytes {
-    /// What is mapped is never accessed but through this and, by whoever mapped it to be written, through its pointer.
+    /// The map must only be accessed through this value and, if it was mapped for writing, through its pointer.
     pub(crate) fn new(map: MmapRaw) -> SharedBytes {
         SharedBytes { map }
     }
 
-    /// Maps all of a file to be read.
+    /// Maps a whole file for reading.
     pub(crate) fn open(path: &Path) -> io::Result<SharedBytes> {
-        // Whoever made it a pipe would have us wait for a writer.
+        // If the path is a pipe, opening it must not wait for a writer.
         let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
@@ -36,7 +36,7 @@ impl SharedBytes {
         self.map.len()
     }
 
-    /// The first of them; a page begins there.
+    /// The first mapped byte, which is at the start of a page.
     pub(crate) fn as_mut_ptr(&self) -> *mut u8 {
         self.map.as_mut_ptr()
     }
@@ -51,7 +51,7 @@ impl SharedBytes {
         offset.checked_add(length).is_some_and(|end| end <= self.len())
     }
 
-    /// Copies `length` bytes at `offset` out of the map, or `None` beyond its end.
+    /// Copies `length` bytes at `offset` out of the map; `None` beyond its end.
     pub(crate) fn read(&self, offset: usize, length: usize) -> Option<Vec<u8>> {
         if !self.holds(offset, length) {
             return None;
@@ -62,8 +62,8 @@ impl SharedBytes {
         Some(bytes)
     }
 
-    /// The 32 bits at `offset`, or `None` beyond the end. At an aligned offset this is an acquiring load; at another one what is written
-    /// meanwhile may be seen in part, a byte of what was there and a byte of what is.
+    /// The 32 bits at `offset`; `None` beyond the end. At an aligned offset this is an acquiring load. At others a concurrent write
+    /// may be seen in part, with some old and some new bytes.
     pub(crate) fn read_i32(&self, offset: usize) -> Option<i32> {
         if offset.is_multiple_of(4) && self.holds(offset, 4) {
             // SAFETY: in bounds and aligned (maps begin on a page), valid while `self` lives.
@@ -81,7 +81,7 @@ impl SharedBytes {
         self.read_anywhere(offset).map(i64::from_le_bytes)
     }
 
-    /// Bytes at any offset, each an acquiring load: a driver in this process may write them.
+    /// Bytes at any offset, each by an acquiring load, since a driver in this process may be writing them.
     fn read_anywhere<const LENGTH: usize>(&self, offset: usize) -> Option<[u8; LENGTH]> {
         if !self.holds(offset, LENGTH) {
             return None;
@@ -95,10 +95,10 @@ impl SharedBytes {
     }
 }
 
-/// ThreadSanitizer has no model of a fence: where it watches (`ci/sanitize --thread`), the load itself must say what the fence orders.
+/// ThreadSanitizer does not model fences: under it (`ci/sanitize --thread`) the load itself must acquire.
 const BEFORE_FENCE: Ordering = if cfg!(thread_sanitizer) { Ordering::Acquire } else { Ordering::Relaxed };
 
-/// An acquiring load of what may be read-only memory, for which only a relaxed one is defined.
+/// An acquiring load from memory that may be read-only, where only relaxed loads are defined: a relaxed load and a fence.
 #[inline]
 pub(super) fn acquire_i64(cell: &AtomicI64) -> i64 {
     let value = cell.load(BEFORE_FENCE);

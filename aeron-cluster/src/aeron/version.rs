@@ -1,4 +1,4 @@
-//! Which C client this is.
+//! The version of the linked C client.
 
 use std::ffi::{CStr, c_char};
 
