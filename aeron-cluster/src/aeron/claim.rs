@@ -15,7 +15,8 @@ use super::DATA_HEADER_LENGTH;
 ///
 /// Write the message through the slice this dereferences to, then [`commit`](Self::commit) it. A claim that is
 /// dropped without a commit is aborted: the space becomes padding that receivers skip. Do not keep a claim: until it is
-/// committed or aborted, subscribers see nothing that was sent after it. Mirrors `io.aeron.logbuffer.BufferClaim`.
+/// committed or aborted, subscribers see nothing that was sent after it. After its `publication_unblock_timeout`, 15 s by default, the media
+/// driver takes the space back: what is written to the claim from then on may be in another message. Mirrors `io.aeron.logbuffer.BufferClaim`.
 #[must_use = "a claim that is dropped is aborted: commit it"]
 #[derive(Debug)]
 pub struct BufferClaim<'p> {

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use aeron_sys as sys;
 
+use super::callback::in_callback;
 use super::counters::{CountersReader, Owner};
-use super::handle::{Callbacks, in_callback, lock};
+use super::handle::{Callbacks, lock};
 
 const IPV4: i16 = 1;
 const IPV6: i16 = 2;

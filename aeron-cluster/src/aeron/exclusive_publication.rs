@@ -17,7 +17,7 @@ use super::client::Aeron;
 use super::handle::{ClientInner, Handle, KeptOpen, Native};
 use super::image_handlers::Notify;
 use super::native_error::check;
-use super::offer::{OfferError, position};
+use super::offer::{OfferError, position, total_length};
 use super::publication::{PublicationConstants, constant_queries};
 use super::reserved_value::with_supplier;
 use crate::error::Result;
@@ -67,7 +67,9 @@ impl ExclusivePublication {
     /// Sends one message that lies in several pieces. Otherwise as [`offer`](Self::offer).
     #[inline]
     pub fn offer_vectored(&mut self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
-        // SAFETY: as in `offer`. IoSlice has the layout of iovec, which aeron_iovec_t repeats; C only reads them.
+        total_length(pieces)?;
+        // SAFETY: as in `offer`. IoSlice has the layout of iovec, which aeron_iovec_t repeats; C only reads them, and knows their length
+        // together.
         position(unsafe {
             sys::aeron_exclusive_publication_offerv(
                 self.handle.ptr(),
@@ -99,6 +101,7 @@ impl ExclusivePublication {
         pieces: &[IoSlice<'_>],
         supplier: impl FnMut(&[u8]) -> i64,
     ) -> Result<i64, OfferError> {
+        total_length(pieces)?;
         // SAFETY: as in `offer_vectored` and `offer_with_reserved_value`.
         with_supplier(supplier, |native, clientd| unsafe {
             let (first, count) = (pieces.as_ptr().cast_mut().cast(), pieces.len());

@@ -1,6 +1,5 @@
 //! Who owns what: the C client with its context, and the handles that keep it alive.
 
-use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use aeron_sys as sys;
 
 use super::async_add::Orphan;
+use super::callback::{in_callback, is_in_callback};
 use super::conductor_handlers::Handlers;
 use super::image_handlers::{self, Notify};
 use super::invoker::{Turn, Turns};
@@ -46,19 +46,13 @@ impl Callbacks {
 
     /// Whether this thread is in a callback of this client's conductor: our code runs there in callbacks alone.
     pub(super) fn is_conductor_thread(&self) -> bool {
-        IN_CALLBACK_OF.get() == std::ptr::from_ref(self)
+        is_in_callback(self)
     }
 }
 
 /// A poisoned lock only means that some handler panicked: the data behind it is still whole.
 pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-thread_local! {
-    /// The client whose conductor's callback runs on this thread, to compare addresses with. (The header declares
-    /// `aeron_context_set_agent_on_start_function`, but no source of 1.54.0 defines it.)
-    static IN_CALLBACK_OF: Cell<*const Callbacks> = const { Cell::new(std::ptr::null()) };
 }
 
 /// For C to call on the conductor thread (`aeron_context_set_error_handler`). C's default would end the process.
@@ -76,15 +70,6 @@ pub(crate) unsafe extern "C" fn on_error(clientd: *mut c_void, code: c_int, mess
             handler(&error);
         }
     });
-}
-
-/// Calls a user's handler on the conductor thread: what it drops must not close the client there, and a panic ends here.
-pub(super) fn in_callback(callbacks: &Callbacks, call: impl FnOnce()) {
-    let outer = IN_CALLBACK_OF.replace(callbacks);
-    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err() {
-        tracing::error!("a handler panicked on the conductor thread; the client goes on");
-    }
-    IN_CALLBACK_OF.set(outer);
 }
 
 /// The C client and its context. Every handle holds one in an `Arc`; `aeron_close` runs when the last one is gone.

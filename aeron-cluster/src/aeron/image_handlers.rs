@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use aeron_sys as sys;
 
-use super::handle::{Callbacks, in_callback, lock};
+use super::callback::in_callback;
+use super::handle::{Callbacks, lock};
 use super::image::{RawImage, image_queries};
 
 type Handler = Mutex<Box<dyn FnMut(&ImageView<'_>) + Send>>;

@@ -12,6 +12,7 @@
 
 mod async_add;
 mod block;
+mod callback;
 mod channel_builder;
 mod channel_status;
 mod channel_uri;
@@ -84,6 +85,7 @@ pub(crate) use look_ahead::LookAhead;
 pub(crate) use native_error::check;
 pub(crate) use native_error::{LAST_REGISTRATION_CODE, kind_of, last_error};
 pub use offer::OfferError;
+pub(crate) use offer::total_length;
 pub(crate) use prefetch::prefetch;
 pub use publication::Publication;
 pub use session_id::AsyncSessionId;

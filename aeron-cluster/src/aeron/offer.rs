@@ -1,6 +1,7 @@
 //! Why a message was not accepted by a publication.
 
 use std::fmt;
+use std::io::IoSlice;
 
 /// Why an offer or a claim was not accepted. Nothing was sent.
 ///
@@ -54,6 +55,13 @@ impl OfferError {
             _ => OfferError::InvalidArgument,
         }
     }
+}
+
+/// How many bytes pieces of these lengths have together. C adds them up without a look at what does not fit a `usize`: the same memory given
+/// often enough was a short message to it, of which it then copied each piece whole.
+#[inline]
+pub(crate) fn total_length(pieces: &[IoSlice<'_>]) -> Result<usize, OfferError> {
+    pieces.iter().try_fold(0usize, |total, piece| total.checked_add(piece.len())).ok_or(OfferError::InvalidArgument)
 }
 
 /// Turns the result of a C offer or claim into a position or a reason.

@@ -16,7 +16,7 @@ use super::client::Aeron;
 use super::handle::{ClientInner, Handle, KeptOpen, Native};
 use super::image_handlers::Notify;
 use super::native_error::check;
-use super::offer::{OfferError, position};
+use super::offer::{OfferError, position, total_length};
 use super::reserved_value::with_supplier;
 use crate::error::Result;
 
@@ -181,7 +181,9 @@ impl Publication {
     /// Sends one message that lies in several pieces. Otherwise as [`offer`](Self::offer).
     #[inline]
     pub fn offer_vectored(&self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
-        // SAFETY: as in `offer`. IoSlice has the layout of iovec, which aeron_iovec_t repeats; C only reads them.
+        total_length(pieces)?;
+        // SAFETY: as in `offer`. IoSlice has the layout of iovec, which aeron_iovec_t repeats; C only reads them, and knows their length
+        // together.
         position(unsafe {
             sys::aeron_publication_offerv(
                 self.handle.ptr(),
@@ -235,6 +237,7 @@ impl Publication {
         pieces: &[IoSlice<'_>],
         supplier: impl FnMut(&[u8]) -> i64,
     ) -> Result<i64, OfferError> {
+        total_length(pieces)?;
         // SAFETY: as in `offer_vectored` and `offer_with_reserved_value`.
         with_supplier(supplier, |native, clientd| unsafe {
             let (first, count) = (pieces.as_ptr().cast_mut().cast(), pieces.len());

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::egress::Egress;
 use super::send_limits::SendLimits;
 use super::state::{Sending, State};
-use crate::aeron::{BufferClaim, OfferError, Publication};
+use crate::aeron::{BufferClaim, OfferError, Publication, total_length};
 use crate::codec::SessionMessageHeader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pieces::with_header;
@@ -144,7 +144,7 @@ impl ClientSession {
     /// As [`offer`](Self::offer), for a message made up of several pieces.
     pub fn offer_vectored(&self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
         let sending = self.state.sending()?;
-        self.limits.check_message(pieces.iter().map(|piece| piece.len()).sum())?;
+        self.limits.check_message(total_length(pieces)?)?;
         match sending {
             Sending::Mocked => Ok(Self::MOCKED_OFFER),
             Sending::Real => {

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aeron_cluster::aeron::{Aeron, Context};
+use aeron_cluster::aeron::{Aeron, Context, ImageHandlers, Subscription};
 use aeron_cluster::driver::MediaDriver;
-use aeron_cluster::testing::WorkDir;
+use aeron_cluster::testing::{PATIENCE, WorkDir};
 use aeron_cluster::{Error, ErrorKind};
 
 use crate::rig::{self, Rig, client, driver_context, receive, until};
@@ -203,6 +204,35 @@ fn a_dead_driver_is_found_by_whoever_works_the_client() {
     assert_eq!(aeron.add_publication("aeron:ipc", STREAM).expect_err("it is closed").kind(), ErrorKind::Closed);
     rig.driver = Some(MediaDriver::launch(driver_context(&rig.dir)).unwrap());
     assert!(invoker(&rig.dir).add_publication("aeron:ipc", STREAM).is_ok());
+}
+
+/// On the conductor of one client, another is worked: its handlers run there too.
+#[test]
+fn a_handler_within_anothers_may_wait_for_neither_and_let_the_last_handle_go() {
+    let rig = Rig::new();
+    let (outer, inner) = (client(&rig.dir), invoker(&rig.dir));
+    let (tell, told) = channel();
+    let (close, closed) = channel::<()>();
+    outer.add_close_handler(move || drop(close.clone()));
+    let last: Arc<Mutex<Option<(Aeron, Subscription)>>> = Arc::default();
+    let (works_for, takes) = (Arc::clone(&last), Arc::clone(&last));
+    inner.add_available_counter_handler(move |_| {
+        let Some((outer, subscription)) = takes.lock().unwrap().take() else { return };
+        tell.send(outer.add_publication("aeron:ipc", STREAM).map(drop).map_err(|error| error.kind())).unwrap();
+        drop((outer, subscription));
+    });
+    let handlers = ImageHandlers::new().on_available(move |_| {
+        until("the inner handler", || {
+            inner.do_work().unwrap();
+            works_for.lock().unwrap().is_none()
+        });
+    });
+    let subscription = outer.add_subscription_with("aeron:ipc", STREAM, handlers).unwrap();
+    *last.lock().unwrap() = Some((outer, subscription));
+    let _publication = rig.aeron.add_publication("aeron:ipc", STREAM).unwrap();
+    let _counter = rig.aeron.add_counter(OWN_TYPE_ID, &[], "any").unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Err(ErrorKind::State)));
+    assert_eq!(closed.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "it is closed on another thread");
 }
 
 #[test]

@@ -112,6 +112,17 @@ fn settled_without_commit(sender: &mut impl Sender) {
     });
 }
 
+/// Three pieces that have eight bytes together, as C reckons. The same memory again and again would do too, a map of 32 TiB of nothing for one,
+/// which not every machine gives.
+fn longer_than_can_be_counted() -> [IoSlice<'static>; 3] {
+    static BYTES: [u8; 10] = [0; 10];
+    [isize::MAX as usize, isize::MAX as usize, BYTES.len()].map(|iov_len| {
+        let piece = libc::iovec { iov_base: BYTES.as_ptr().cast_mut().cast(), iov_len };
+        // SAFETY: an IoSlice is laid out as an iovec. Whoever takes these looks at their lengths, and no further.
+        unsafe { std::mem::transmute::<libc::iovec, IoSlice<'static>>(piece) }
+    })
+}
+
 fn refused_lengths(sender: &mut impl Sender) {
     let too_long = vec![0; sender.max_message_length() + 1];
     assert_eq!(sender.offer(&too_long), Err(OfferError::InvalidArgument));
@@ -119,6 +130,7 @@ fn refused_lengths(sender: &mut impl Sender) {
     let halves = too_long.split_at(too_long.len() / 2);
     let halves = [IoSlice::new(halves.0), IoSlice::new(halves.1)];
     assert_eq!(sender.offer_vectored(&halves), Err(OfferError::InvalidArgument));
+    assert_eq!(sender.offer_vectored(&longer_than_can_be_counted()), Err(OfferError::InvalidArgument));
     for length in [sender.max_payload_length() + 1, usize::MAX, usize::MAX - 31, i32::MAX as usize + 1] {
         assert_eq!(sender.try_claim(length).map(|_| ()), Err(OfferError::InvalidArgument), "{length}");
     }
