@@ -30,6 +30,7 @@ mod messages;
 mod mounts;
 #[path = "../support/orders.rs"]
 mod orders;
+mod overlap;
 mod ownership;
 mod panics;
 mod polling;
