@@ -316,6 +316,11 @@ fn settings_reach_the_driver() {
         socket_multicast_ttl(7) => aeron_driver_context_get_socket_multicast_ttl 7;
         re_resolution_check_interval(second) => aeron_driver_context_get_re_resolution_check_interval_ns 1_000_000_000;
     }
+}
+
+#[test]
+fn flow_control_and_ranges_of_ports_reach_the_driver_and_what_is_none_is_refused() {
+    use aeron_sys as sys;
     // SAFETY: contexts that are live, and a name that is a string.
     unsafe {
         let context = small(ThreadingMode::Shared).multicast_flow_control(MulticastFlowControl::Min);
