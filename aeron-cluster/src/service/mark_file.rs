@@ -5,6 +5,8 @@
 
 mod activation;
 mod layout;
+mod names;
+mod options;
 pub(crate) mod region;
 mod saved_errors;
 
@@ -13,144 +15,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+pub use self::names::{ensure_link, is_service_mark_file, link_file_name, mark_file_name};
+pub use self::options::{ERROR_BUFFER_MAX_LENGTH, ERROR_BUFFER_MIN_LENGTH, LIVENESS_TIMEOUT, Options};
 use self::region::Region;
 use super::error_log::ErrorLog;
 use crate::aeron::NULL_VALUE;
 use crate::{Error, ErrorKind, Result};
-
-/// The minimum length of the error log, which is also the default: 1 MiB.
-pub const ERROR_BUFFER_MIN_LENGTH: usize = 1024 * 1024;
-/// The maximum length of the error log, in bytes.
-pub const ERROR_BUFFER_MAX_LENGTH: usize = i32::MAX as usize - layout::HEADER_LENGTH;
-/// How long an owner counts as alive after its last heartbeat.
-pub const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
-
-const FILE_NAME_PREFIX: &str = "cluster-mark-service-";
-const FILE_EXTENSION: &str = ".dat";
-const LINK_EXTENSION: &str = ".lnk";
-const PAGE_MIN_SIZE: usize = 4 * 1024;
-const PAGE_MAX_SIZE: usize = 1024 * 1024 * 1024;
-
-/// The name of the mark file of a service. Mirrors `ClusterMarkFile.markFilenameForService`.
-pub fn mark_file_name(service_id: i32) -> String {
-    format!("{FILE_NAME_PREFIX}{service_id}{FILE_EXTENSION}")
-}
-
-/// The name of the link to the mark file of a service. Mirrors `ClusterMarkFile.linkFilenameForService`.
-pub fn link_file_name(service_id: i32) -> String {
-    format!("{FILE_NAME_PREFIX}{service_id}{LINK_EXTENSION}")
-}
-
-/// Whether a path is named like the mark file of a service. Mirrors `ClusterMarkFile.isServiceMarkFile`.
-pub fn is_service_mark_file(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy());
-    name.is_some_and(|name| name.starts_with(FILE_NAME_PREFIX) && name.ends_with(FILE_EXTENSION))
-}
-
-/// If the mark file is not in the cluster directory, writes a link there: a file `link_name` that contains the path of the mark
-/// file's directory, for tools that only know the cluster directory. If the directories are the same, removes an old link.
-///
-/// Both directories must exist. Mirrors `MarkFile.ensureMarkFileLink`, but keeps characters that are not ASCII.
-///
-/// # Errors
-/// [`ErrorKind::Io`] if a directory cannot be resolved, or the link cannot be written or removed.
-pub fn ensure_link(cluster_dir: &Path, mark_file_dir: &Path, link_name: &str) -> Result<()> {
-    let resolve = |dir: &Path| {
-        let resolved = dir.canonicalize();
-        resolved.map_err(|e| Error::from(e).context(format!("failed to resolve the directory {}", dir.display())))
-    };
-    let cluster_dir = resolve(cluster_dir)?;
-    let mark_file_dir = resolve(mark_file_dir)?;
-    let link = cluster_dir.join(link_name);
-    if cluster_dir != mark_file_dir {
-        return std::fs::write(&link, mark_file_dir.as_os_str().as_encoded_bytes())
-            .map_err(|e| Error::from(e).context(format!("failed to create the mark file's link {}", link.display())));
-    }
-    match std::fs::remove_file(&link) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::from(e).context(format!("failed to remove the old link {}", link.display())))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// How to open a mark file.
-#[derive(Debug, Clone)]
-pub struct Options {
-    path: PathBuf,
-    error_buffer_length: usize,
-    file_page_size: usize,
-    liveness_timeout: Duration,
-    wait: Duration,
-}
-
-impl Options {
-    /// Java's defaults for a mark file at `path`: an error log of 1 MiB, pages of 4 KiB, a liveness timeout of 10 s, and
-    /// no waiting for an active file.
-    pub fn new(path: impl Into<PathBuf>) -> Options {
-        Options {
-            path: path.into(),
-            error_buffer_length: ERROR_BUFFER_MIN_LENGTH,
-            file_page_size: PAGE_MIN_SIZE,
-            liveness_timeout: LIVENESS_TIMEOUT,
-            wait: Duration::ZERO,
-        }
-    }
-
-    /// The length of the error log in bytes, [`ERROR_BUFFER_MIN_LENGTH`] to [`ERROR_BUFFER_MAX_LENGTH`].
-    #[must_use]
-    pub fn error_buffer_length(mut self, length: usize) -> Options {
-        self.error_buffer_length = length;
-        self
-    }
-
-    /// The media driver's file page size in bytes; the file's length is rounded up to a multiple of it.
-    #[must_use]
-    pub fn file_page_size(mut self, size: usize) -> Options {
-        self.file_page_size = size;
-        self
-    }
-
-    /// How long an owner counts as alive after its last heartbeat.
-    #[must_use]
-    pub fn liveness_timeout(mut self, timeout: Duration) -> Options {
-        self.liveness_timeout = timeout;
-        self
-    }
-
-    /// How long [`ClusterMarkFile::open`] waits for an active mark file to be given up. Java does not wait.
-    #[must_use]
-    pub fn wait(mut self, wait: Duration) -> Options {
-        self.wait = wait;
-        self
-    }
-
-    fn validate(&self) -> Result<()> {
-        let invalid = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
-        let (length, page) = (self.error_buffer_length, self.file_page_size);
-        if !(ERROR_BUFFER_MIN_LENGTH..=ERROR_BUFFER_MAX_LENGTH).contains(&length) {
-            return invalid(format!(
-                "Invalid errorBufferLength: {length}, must be {ERROR_BUFFER_MIN_LENGTH} to {ERROR_BUFFER_MAX_LENGTH}"
-            ));
-        }
-        if page < PAGE_MIN_SIZE {
-            return invalid(format!("Page size less than min size of {PAGE_MIN_SIZE}: page size={page}"));
-        }
-        if page > PAGE_MAX_SIZE {
-            return invalid(format!("Page size more than max size of {PAGE_MAX_SIZE}: page size={page}"));
-        }
-        if !page.is_power_of_two() {
-            return invalid(format!("Page size not a power of 2: page size={page}"));
-        }
-        Ok(())
-    }
-
-    fn file_length(&self) -> usize {
-        (layout::HEADER_LENGTH + self.error_buffer_length).next_multiple_of(self.file_page_size)
-    }
-}
 
 /// The settings of a container that its mark file records.
 #[derive(Debug, Clone, Copy)]
