@@ -30,7 +30,7 @@ pub fn is_service_mark_file(path: &Path) -> bool {
 /// Both directories must exist. Mirrors `MarkFile.ensureMarkFileLink`, but keeps characters that are not ASCII.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] if a directory cannot be resolved, or the link cannot be written or removed.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if a directory cannot be resolved, or the link cannot be written or removed.
 pub fn ensure_link(cluster_dir: &Path, mark_file_dir: &Path, link_name: &str) -> Result<()> {
     let resolve = |dir: &Path| {
         let resolved = dir.canonicalize();

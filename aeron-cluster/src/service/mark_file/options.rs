@@ -60,7 +60,7 @@ impl Options {
         self
     }
 
-    /// How long [`ClusterMarkFile::open`] waits for an active mark file to be given up. Java does not wait.
+    /// How long [`ClusterMarkFile::open`](super::ClusterMarkFile::open) waits for an active mark file to be given up. Java does not wait.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Options {
         self.wait = wait;
