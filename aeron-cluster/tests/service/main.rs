@@ -17,6 +17,7 @@ mod ending;
 mod events;
 mod failing;
 mod framed;
+mod full_disk;
 mod invoker;
 mod joining;
 #[path = "../support/killable.rs"]
@@ -24,6 +25,8 @@ mod killable;
 mod lengths;
 mod loading;
 mod messages;
+#[path = "../support/mounts.rs"]
+mod mounts;
 mod order;
 #[path = "../support/orders.rs"]
 mod orders;
