@@ -30,6 +30,7 @@ mod mounts;
 mod order;
 #[path = "../support/orders.rs"]
 mod orders;
+mod panic_points;
 mod panics;
 mod played_archive;
 mod probe;
@@ -40,3 +41,4 @@ mod snapshot_panics;
 mod snapshots;
 mod starting;
 mod surface;
+mod walker;

@@ -142,7 +142,7 @@ pub struct Script {
     pub aeron: Aeron,
     to_service: Publication,
     /// Until the consensus module stops listening.
-    from_service: Option<Subscription>,
+    pub from_service: Option<Subscription>,
     /// Until the consensus module is gone.
     pub commit_position: Option<Counter>,
     _recovery: Counter,
