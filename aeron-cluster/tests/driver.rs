@@ -13,6 +13,9 @@ use aeron_cluster::aeron::{Aeron, ConductorIdleStrategy, Context, Subscription, 
 use aeron_cluster::driver::{DriverContext, MediaDriver, MulticastFlowControl, ThreadingMode};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a client, an image or the driver may stand still and live. By default it is ten seconds each, and where a process stands still for longer,
+/// as under memcheck on a loaded machine, an echo never comes.
+const LONG: Duration = Duration::from_secs(120);
 
 /// A name in shared memory that nothing else has; the driver makes the directory and deletes it.
 fn unique_dir() -> PathBuf {
@@ -27,6 +30,9 @@ fn small(mode: ThreadingMode) -> DriverContext {
         .term_buffer_length(64 * 1024)
         .ipc_term_buffer_length(64 * 1024)
         .term_buffer_sparse_file(true)
+        .client_liveness_timeout(LONG)
+        .image_liveness_timeout(LONG)
+        .publication_unblock_timeout(2 * LONG)
         .dir_delete_on_shutdown(true)
 }
 
@@ -79,7 +85,7 @@ fn every_threading_mode_serves_clients() {
         assert!(driver.dir().join("cnc.dat").exists());
         let error = driver.do_work().expect_err("it has threads");
         assert!(error.kind() == ErrorKind::State && !driver.is_invoker(), "{error}");
-        let aeron = Aeron::connect(Context::new().dir(driver.dir())).expect("client");
+        let aeron = Aeron::connect(Context::new().dir(driver.dir()).driver_timeout(LONG)).expect("client");
         echo(&aeron, "aeron:ipc");
         echo(&aeron, "aeron:udp?endpoint=localhost:0");
         drop(aeron);
