@@ -180,7 +180,7 @@ mod tests {
         );
     }
 
-    /// The driver passes over a name that it does not know, without a word.
+    /// The driver silently ignores a name that it does not know.
     #[test]
     fn each_name_is_one_that_c_knows() {
         let source =

@@ -1,4 +1,4 @@
-//! The conductor of a client that has no thread for it: whoever needs it works it, one thread at a time.
+//! The conductor of a client that has no thread for it: whichever thread needs its work done runs it, one at a time.
 //!
 //! C's own invoker mode (`invoker_mode` of the conductor) runs every add and close on the thread that asks for it, without a lock:
 //! another thread there is a data race, a subscription closed within its own poll is a use after free, and an add that the driver
@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
-    /// Its address tells this thread from all others that live.
+    /// Its address is unique among living threads.
     static TOKEN: u8 = const { 0 };
 }
 
@@ -18,7 +18,7 @@ fn this_thread() -> usize {
     TOKEN.with(|token| std::ptr::from_ref(token).addr())
 }
 
-/// Who works a conductor now.
+/// Which thread runs a conductor now.
 #[derive(Default)]
 pub(super) struct Turns {
     /// The token of a thread, 0 for nobody.
@@ -26,13 +26,13 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// The turn, unless some thread has it: this one too.
+    /// The turn; `None` if any thread has it, this one included.
     pub(super) fn try_take(&self) -> Option<Turn<'_>> {
         let taken = self.holder.compare_exchange(0, this_thread(), Ordering::Acquire, Ordering::Relaxed);
         taken.is_ok().then(|| Turn { turns: self, thread: PhantomData })
     }
 
-    /// The turn, once no other thread has it. `None` if this one has it already.
+    /// Waits until no other thread has the turn, and takes it. `None` if this thread has it already.
     pub(super) fn take(&self) -> Option<Turn<'_>> {
         loop {
             if let Some(turn) = self.try_take() {
@@ -46,7 +46,7 @@ impl Turns {
     }
 }
 
-/// The right to work the conductor, for as long as this lives. Stays on its thread.
+/// The right to run the conductor, for as long as this lives. Stays on its thread.
 pub(crate) struct Turn<'t> {
     turns: &'t Turns,
     thread: PhantomData<*const ()>,

@@ -38,16 +38,16 @@ impl TestCluster {
         TestCluster { settings, nodes, remote: None, network }
     }
 
-    /// Starts what does not run: all drivers, then all archives, all consensus modules and all services. Blocks until they
+    /// Starts whatever is not running: all drivers, then all archives, all consensus modules and all services. Blocks until they
     /// are up and there is a leader that all members follow.
     ///
-    /// A cluster that was stopped, terminated or killed goes on with its state. If the test starts services itself, there is
-    /// no leader before it has, and this does not wait for one.
+    /// A cluster that was stopped, terminated or killed continues from its saved state. If the test starts services itself,
+    /// there is no leader until it has done so, and this does not wait for one.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::State`] with the output of a part that ended, [`ErrorKind::Timeout`] naming a part that does not come
-    /// up, and what starting a service may say.
+    /// up, and any error of starting a service.
     pub fn start(&mut self) -> Result<()> {
         let members = self.members();
         for part in Part::ALL {
@@ -62,8 +62,8 @@ impl TestCluster {
         Ok(())
     }
 
-    /// Sets a system property for the archives and consensus modules that are started from now on, as
-    /// [`Builder::property`] does for all: a cluster that comes back with other settings.
+    /// Sets a system property for archives and consensus modules started from now on; [`Builder::property`]
+    /// sets one from the beginning. For tests of a cluster that restarts with other settings.
     pub fn set_property(&mut self, name: &str, value: &str) {
         let mut settings = Settings::clone(&self.settings);
         settings.properties.push((name.to_owned(), value.to_owned()));
@@ -73,7 +73,7 @@ impl TestCluster {
         }
     }
 
-    /// Takes a snapshot, terminates the cluster in order, services included, and stops archives and drivers.
+    /// Takes a snapshot, terminates the cluster cleanly, services included, and stops archives and drivers.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl TestCluster {
         self.terminate("shutdown")
     }
 
-    /// Terminates the cluster in order without a snapshot, services included, and stops archives and drivers.
+    /// Terminates the cluster cleanly without a snapshot, services included, and stops archives and drivers.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl TestCluster {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] with the words of ClusterTool.
+    /// [`ErrorKind::State`] with ClusterTool's output.
     pub fn snapshot(&mut self) -> Result<()> {
         let leader = self.wait_for_leader()?;
         self.cluster_tool(leader, &["snapshot"]).map(drop)

@@ -113,7 +113,7 @@ pub(super) struct Hosted {
     running: Option<Running>,
     /// What a container failed with.
     failed: Option<Error>,
-    /// Whether its end was asked for.
+    /// Whether it was asked to end.
     is_dismissed: bool,
 }
 

@@ -6,8 +6,8 @@ use super::processes::Process;
 use crate::{Error, ErrorKind, Result};
 
 impl TestCluster {
-    /// Starts a member, services included, and blocks until its servers are up. It goes on with the state that its
-    /// directories have; [`wait_for_members`](Self::wait_for_members) waits until it has joined the others.
+    /// Starts a member, services included, and blocks until its servers are up. It continues from the state in its
+    /// directories; [`wait_for_members`](Self::wait_for_members) waits until it has joined the others.
     ///
     /// # Errors
     ///
@@ -19,7 +19,7 @@ impl TestCluster {
         self.node(member)?.start_services()
     }
 
-    /// Stops a member in order: the consensus module with SIGTERM, then its services, the archive and the driver.
+    /// Stops a member cleanly: the consensus module with SIGTERM, then its services, the archive and the driver.
     ///
     /// # Errors
     ///
@@ -28,8 +28,8 @@ impl TestCluster {
         self.node(member)?.stop()
     }
 
-    /// Kills all processes of a member with SIGKILL, as when its machine fails. Services in this process are closed
-    /// meanwhile, between the other processes and the driver; services that the test started itself are its own to kill.
+    /// Kills all processes of a member with SIGKILL, as when its machine fails. Services in this process cannot be
+    /// killed: they are closed after the other processes and before the driver. Services that the test started itself are left to it.
     ///
     /// A consensus module killed alone looks alive to clients for five seconds more, until the driver gives up on it: a
     /// client may try to connect to it and time out.
@@ -37,11 +37,11 @@ impl TestCluster {
         self.nodes[member].kill();
     }
 
-    /// Removes the archive and the cluster directory of a member that does not run: it comes back empty.
+    /// Removes the archive and the cluster directory of a member that is not running: it restarts empty.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] naming what runs, [`ErrorKind::Io`].
+    /// [`ErrorKind::State`] naming the part that still runs, [`ErrorKind::Io`].
     pub fn wipe_member(&mut self, member: usize) -> Result<()> {
         self.node(member)?.wipe()
     }
@@ -106,7 +106,7 @@ impl TestCluster {
         self.nodes[member].process(part)
     }
 
-    /// Starts a service of the cluster that does not run.
+    /// Starts a service of the cluster that is not running.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl TestCluster {
         self.node(member)?.start_service(service_id)
     }
 
-    /// Ends a service of the cluster in order: closes its container, or sends SIGTERM to its program. Its consensus module
+    /// Stops a service of the cluster cleanly: closes its container, or sends SIGTERM to its program. Its consensus module
     /// ends with it.
     ///
     /// # Errors
@@ -153,11 +153,11 @@ impl TestCluster {
         Ok(self.node(member)?.service(service_id)?.process())
     }
 
-    /// Blocks until a service of the cluster has ended by itself. One that is not there counts as ended.
+    /// Blocks until a service of the cluster has ended by itself. One that is not running counts as ended.
     ///
     /// # Errors
     ///
-    /// What ended it, if that was no order; [`ErrorKind::Timeout`] when it runs on.
+    /// The error that ended it, unless it ended cleanly; [`ErrorKind::Timeout`] when it keeps running.
     pub fn wait_for_service_end(&mut self, member: usize, service_id: usize) -> Result<()> {
         self.node(member)?.service(service_id)?.wait_for_end()
     }

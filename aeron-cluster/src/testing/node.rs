@@ -125,7 +125,7 @@ impl Node {
         (0..self.services.len()).try_for_each(|service_id| self.start_service(service_id))
     }
 
-    /// Ends all of it in order, each part before what it stands on.
+    /// Stops all parts cleanly, each before those it depends on.
     pub(super) fn stop(&mut self) -> Result<()> {
         self.stop_part(Part::ConsensusModule)?;
         self.services.iter().for_each(Hosted::request_stop);
@@ -155,7 +155,7 @@ impl Node {
         }
     }
 
-    /// Removes all that it knows, as when its disk is lost.
+    /// Removes all its state, as when its disk is lost.
     pub(super) fn wipe(&mut self) -> Result<()> {
         let part = Part::ALL.into_iter().find(|part| self.is_running(*part)).map(|part| format!("{part:?}"));
         let service = self.services.iter_mut().position(|service| service.is_running());

@@ -19,7 +19,7 @@ const CLIENT_LIVENESS_TIMEOUT: usize = 24;
 const START_TIMESTAMP: usize = 32;
 const PID: usize = 40;
 const FILE_PAGE_SIZE: usize = 48;
-/// What follows the queue to the driver (`AERON_RB_TRAILER_LENGTH`), and where in it the driver's sign of life is.
+/// What follows the queue to the driver (`AERON_RB_TRAILER_LENGTH`), and where in it the driver's heartbeat is.
 const TO_DRIVER_TRAILER: usize = 768;
 const HEARTBEAT: usize = 640;
 /// What follows the broadcast to clients (`AERON_BROADCAST_BUFFER_TRAILER_LENGTH`).
@@ -82,7 +82,7 @@ impl Layout {
         parts.next("the error log")
     }
 
-    /// Where the driver's sign of life is.
+    /// Where the driver's heartbeat is.
     pub(super) fn heartbeat(&self) -> usize {
         self.to_driver.end - TO_DRIVER_TRAILER + HEARTBEAT
     }

@@ -7,8 +7,8 @@ use super::{Mapped, Unusable};
 use crate::aeron::{SharedBytes, distinct_errors};
 use crate::error::Result;
 
-/// Refuses a directory whose file C would not survive: before it deletes it, the new driver looks for a sign of life where the file says
-/// that it is, and saves the errors that are in it, by the lengths that they have.
+/// Refuses a directory whose file would crash C: before deleting the file, the new driver reads the heartbeat at the place that the
+/// file gives, and saves its logged errors by the lengths that these give, both unchecked.
 pub(crate) fn check_leftover(dir: &Path) -> Result<()> {
     look(dir).map_err(|unusable| unusable.error(dir))
 }
@@ -17,11 +17,11 @@ fn look(dir: &Path) -> Result<(), Unusable> {
     let bytes = match Mapped::map(dir) {
         Ok(bytes) => bytes,
         Err(unusable @ Unusable::Corrupt(_)) => return Err(unusable),
-        // C says what is wrong with it, or nothing is.
+        // Either C reports it, or there is nothing wrong.
         Err(_) => return Ok(()),
     };
     match Layout::read(&bytes) {
-        // One that its driver never finished is read as if it had.
+        // C reads a file that its driver never finished as if it were complete.
         Ok(_) | Err(Unusable::NotReady) => check_errors(&bytes),
         Err(Unusable::Version(_)) => Ok(()),
         Err(Unusable::Short(length)) => Err(Unusable::Corrupt(format!("it has only {length} bytes"))),

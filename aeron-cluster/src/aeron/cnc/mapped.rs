@@ -66,10 +66,10 @@ impl Mapped {
         (part(&self.layout.counters_metadata), part(&self.layout.counters_values))
     }
 
-    /// How long ago the driver last said that it lives; `None` if it has ended in order, or has not begun.
+    /// Age of the driver's last heartbeat; `None` if it has ended cleanly, or has not started.
     pub(in crate::aeron) fn heartbeat_age(&self) -> Option<Duration> {
         let heartbeat = self.bytes.read_i64(self.layout.heartbeat())?;
-        // Negative when the driver has ended, 0 before its first sign of life.
+        // Negative when the driver has ended, 0 before its first heartbeat.
         let heartbeat = u64::try_from(heartbeat).ok().filter(|millis| *millis > 0)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Some(now.saturating_sub(Duration::from_millis(heartbeat)))
