@@ -39,8 +39,13 @@ fn packets_that_come_twice_and_out_of_order() {
 }
 
 #[test]
-fn no_room_for_the_mark_file() {
-    faults("full-mark-file", 1);
+fn no_room_for_the_mark_file_for_more_in_its_directory_and_for_a_snapshot() {
+    faults("full-mark-file,full-cluster,full-snapshot", 3);
+}
+
+#[test]
+fn a_client_that_is_killed_and_one_that_stands_still() {
+    faults("kill-client,pause-client-12s", 2);
 }
 
 /// The names of all faults, or of those that are asked for.

@@ -1,14 +1,13 @@
 //! SIGKILL and SIGSTOP for a client, which is a process of its own. It is this program again, and tells what it is told.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::process::Command as Program;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aeron_cluster::aeron::Header;
 use aeron_cluster::client::{AeronCluster, Context, EgressListener, Reconnect, StateChange};
-use aeron_cluster::testing::{PATIENCE, Process, TestCluster, wait_until};
-use anyhow::{Context as _, Result, bail};
+use aeron_cluster::testing::{PATIENCE, Process, TestCluster};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::fault::Halt;
 use crate::loaded::{check_answered, field, replicas};
@@ -22,6 +21,8 @@ const SESSION_TIMEOUT: &str = "6s";
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two messages.
 const INTERVAL: Duration = Duration::from_millis(8);
+/// Between two looks at the sessions.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 const CONTENT: &[u8] = &[7; 500];
 // What a client prints.
 const DONE: &str = "done ";
@@ -68,14 +69,21 @@ fn spawn(rig: &mut Rig) -> Result<Process> {
     Ok(Process::spawn("a client", &command)?)
 }
 
-/// Waits until only the sessions of the load are open.
+/// Waits until only the sessions of the load are open. It pauses for each look: a replica prints its state when it gets no messages.
 fn await_end_of_session(rig: &mut Rig) -> Result<()> {
-    let open = format!("{CLIENTS}/");
-    Ok(wait_until("the end of a session", PATIENCE, || {
-        let lines = rig.loaded.cluster.service_process(0, 0)?.map(|process| process.lines()).unwrap_or_default();
-        let sessions = lines.iter().rev().find_map(|line| field(line, "sessions")).unwrap_or_default().to_owned();
-        Ok(if sessions.starts_with(&open) { ControlFlow::Break(()) } else { ControlFlow::Continue(sessions) })
-    })?)
+    let (open, start) = (format!("{CLIENTS}/"), Instant::now());
+    loop {
+        let state = rig.loaded.settle()?;
+        let sessions = field(&state, "sessions").unwrap_or_default();
+        if sessions.starts_with(&open) {
+            return Ok(());
+        }
+        ensure!(
+            start.elapsed() < PATIENCE,
+            "the session of the client is open after {PATIENCE:?}: sessions={sessions}"
+        );
+        std::thread::sleep(LOOK_INTERVAL);
+    }
 }
 
 /// What a client has printed of answers, by session.

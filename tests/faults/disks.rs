@@ -136,6 +136,7 @@ pub fn run(rig: &mut Rig, disk: FullDisk) -> Result<String> {
         FullDisk::Archive => archive(rig),
         FullDisk::Snapshot => snapshot(rig),
         FullDisk::MarkFile => mark_file(rig),
+        FullDisk::Cluster => cluster(rig),
     }
 }
 
@@ -186,7 +187,7 @@ fn snapshot(rig: &mut Rig) -> Result<String> {
     disk(rig)?.fill_but(&dir, ROOM_MB)?;
     let leader = rig.cluster().wait_for_leader()?;
     let before = rig.process(MEMBER, Victim::Service)?.line_count();
-    let _tool = rig.cluster().start_cluster_tool(leader, &["snapshot"])?;
+    let _tool = cluster_tool(rig, leader, "snapshot")?;
     let service = rig.process(MEMBER, Victim::Service)?;
     let words = service.wait_for_line_from(before, "on_take_snapshot failed", PATIENCE)?;
     disk(rig)?.free(&dir)?;
@@ -230,4 +231,40 @@ fn mark_file(rig: &mut Rig) -> Result<String> {
     disk(rig)?.free(&dir)?;
     rig.cluster().start()?;
     Ok(words)
+}
+
+/// The cluster directory of a member that runs has no room for anything more, and it is to take a snapshot.
+fn cluster(rig: &mut Rig) -> Result<String> {
+    let dir = rig.cluster().cluster_dir(MEMBER);
+    let role = role(rig)?;
+    disk(rig)?.fill(&dir)?;
+    let leader = rig.cluster().wait_for_leader()?;
+    let snapshots = |rig: &mut Rig| -> Result<usize> {
+        let mut tool = cluster_tool(rig, MEMBER, "recording-log")?;
+        tool.wait_for_success(PATIENCE)?;
+        Ok(tool.lines().join("").matches("serviceId=0, type=SNAPSHOT, isValid=true").count())
+    };
+    let before = snapshots(rig)?;
+    cluster_tool(rig, leader, "snapshot")?.wait_for_success(PATIENCE)?;
+    rig.loaded.settle()?;
+    rig.check_running(MEMBER)?;
+    let mut after = before;
+    for _ in 0..ATTEMPTS {
+        // A follower may need a moment longer than the leader.
+        after = if after > before { after } else { snapshots(rig)? };
+    }
+    disk(rig)?.free(&dir)?;
+    ensure!(after > before, "member {MEMBER} ({role}) has {after} snapshots, as many as before");
+    Ok(format!("member {MEMBER} ({role}) goes on, and has its snapshot"))
+}
+
+/// A tool of the cluster, which sees the directory of the member.
+fn cluster_tool(rig: &mut Rig, member: usize, action: &str) -> Result<Process> {
+    if member != MEMBER {
+        return Ok(rig.cluster().start_cluster_tool(member, &[action])?);
+    }
+    let properties = [("aeron.dir", rig.cluster().aeron_dir(member))];
+    let mut tool = Java::aeron_all()?.command("io.aeron.cluster.ClusterTool", properties);
+    tool.arg(rig.cluster().cluster_dir(member)).arg(action);
+    Ok(Process::spawn("ClusterTool", &disk(rig)?.command(&tool))?)
 }

@@ -71,6 +71,8 @@ pub enum FullDisk {
     Snapshot,
     /// The cluster directory's, when the service starts.
     MarkFile,
+    /// The same, while the member runs.
+    Cluster,
 }
 
 /// What the members must be made of.
@@ -136,7 +138,7 @@ impl Fault {
         all.extend([1, 10].map(Fault::Loss));
         all.extend([Disorder::Doubled, Disorder::Reordered, Disorder::Both].map(Fault::Relay));
         all.extend([Halt::Killed, Halt::Stopped(12)].map(Fault::Client));
-        all.extend([FullDisk::Archive, FullDisk::MarkFile, FullDisk::Snapshot].map(Fault::Full));
+        all.extend([FullDisk::Archive, FullDisk::MarkFile, FullDisk::Cluster, FullDisk::Snapshot].map(Fault::Full));
         all
     }
 
@@ -155,6 +157,7 @@ impl Fault {
             Fault::Full(FullDisk::Archive) => "full-archive".to_owned(),
             Fault::Full(FullDisk::Snapshot) => "full-snapshot".to_owned(),
             Fault::Full(FullDisk::MarkFile) => "full-mark-file".to_owned(),
+            Fault::Full(FullDisk::Cluster) => "full-cluster".to_owned(),
             Fault::Slow { is_everywhere, ms } => format!("slow-{}-{ms}ms", if is_everywhere { "all" } else { "one" }),
         }
     }
