@@ -1,23 +1,23 @@
-//! Whose conductor's callbacks run on this thread.
+//! Tracks which clients have a conductor callback running on this thread.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::handle::Callbacks;
 
-/// A callback that runs, and the one within which it does: a handler of one client may work another, or let it go.
+/// A running callback, and the one that encloses it, if any: a handler of one client may run the conductor of another, or drop it.
 struct Running {
     callbacks: *const Callbacks,
     outer: *const Running,
 }
 
 thread_local! {
-    /// The innermost one. (The header declares `aeron_context_set_agent_on_start_function`, by which a conductor could say what thread
+    /// The innermost callback. (The header declares `aeron_context_set_agent_on_start_function`, by which a conductor could say what thread
     /// is its own, but no source of 1.54.0 defines it.)
     static RUNNING: Cell<*const Running> = const { Cell::new(std::ptr::null()) };
 }
 
-/// Calls a user's handler on the conductor thread: what it drops must not close the client there, and a panic ends here.
+/// Calls a user's handler on the conductor thread. What the handler drops must not close the client there. Panics are caught.
 pub(super) fn in_callback(callbacks: &Callbacks, call: impl FnOnce()) {
     let running = Running { callbacks, outer: RUNNING.get() };
     RUNNING.set(&raw const running);
@@ -28,7 +28,7 @@ pub(super) fn in_callback(callbacks: &Callbacks, call: impl FnOnce()) {
     }
 }
 
-/// Whether a callback of this client runs on this thread, within others or not.
+/// Whether a callback of this client runs on this thread, at any depth.
 pub(super) fn is_in_callback(callbacks: &Callbacks) -> bool {
     let mut running = RUNNING.get();
     // SAFETY: each stands on this thread's stack, in a call of `in_callback` that takes it out before it returns.

@@ -1,4 +1,4 @@
-//! A stretch of a publication's log, claimed and not yet sent.
+//! Space in a publication's log that is claimed and not yet sent.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -14,30 +14,30 @@ use super::DATA_HEADER_LENGTH;
 /// Space claimed in a publication's log for one message, to be written in place.
 ///
 /// Write the message through the slice this dereferences to, then [`commit`](Self::commit) it. A claim that is
-/// dropped without a commit is aborted: the space becomes padding that receivers skip. Do not keep a claim: until it is
-/// committed or aborted, subscribers see nothing that was sent after it. After its `publication_unblock_timeout`, 15 s by default, the media
-/// driver takes the space back: what is written to the claim from then on may be in another message. Mirrors `io.aeron.logbuffer.BufferClaim`.
+/// dropped without a commit is aborted: the space becomes padding that receivers skip. Commit or abort it soon: until then
+/// subscribers receive nothing that was sent after it. After `publication_unblock_timeout`, 15 s by default, the media driver takes the
+/// space back, and later writes to the claim may overwrite another message. Mirrors `io.aeron.logbuffer.BufferClaim`.
 #[must_use = "a claim that is dropped is aborted: commit it"]
 #[derive(Debug)]
 pub struct BufferClaim<'p> {
-    // Nothing here is ever lent to code that is not inlined, and no field has a destructor: so a claim that is made, written and
-    // committed in one place is a few registers.
-    /// Where the claimed bytes start: in a log, where a frame's header stands in front of them, or in scratch memory.
+    // No reference to a field is passed to code that is not inlined, and no field has a destructor. So a claim that is made, written and
+    // committed in one function is kept in registers.
+    /// The start of the claimed bytes: in a log, directly after the frame's header, or in scratch memory.
     start: NonNull<u8>,
-    /// How many bytes are claimed.
+    /// The number of claimed bytes.
     length: usize,
-    /// How many of them are written already and hidden: the length of a session header, or 0.
+    /// How many bytes at the start are already written and not part of the slice: the length of a session header, or 0.
     hidden: usize,
     position: i64,
     scratch: Option<Scratch<'p>>,
     scope: PhantomData<&'p mut [u8]>,
 }
 
-/// How many bytes a reserved value takes.
+/// The length of a reserved value, in bytes.
 const VALUE_LENGTH: usize = size_of::<i64>();
 
-/// Says of a claim that its memory is nobody's log: what a follower writes its responses to. It goes back home to be used again. Behind the
-/// claimed bytes it has those of the reserved value, which has no frame to be in.
+/// Marks a claim on memory that belongs to no log, in which a follower writes responses that are not sent. The memory returns to `home` to be
+/// reused. The reserved value, which in a log is in the frame's header, comes after the claimed bytes.
 #[derive(Debug, Clone, Copy)]
 struct Scratch<'p> {
     home: &'p RefCell<Vec<u8>>,
@@ -47,9 +47,9 @@ struct Scratch<'p> {
 impl Scratch<'_> {
     /// # Safety
     ///
-    /// `start` and `capacity` must be those of a vector that was given up for this claim, and that nothing uses any more.
+    /// `start` and `capacity` must be those of a vector that was leaked for this claim, and that nothing uses any more.
     unsafe fn give_back(self, start: NonNull<u8>) {
-        // SAFETY: by this function's contract. It goes back empty.
+        // SAFETY: by this function's contract. The vector is returned empty.
         self.home.replace(unsafe { Vec::from_raw_parts(start.as_ptr(), 0, self.capacity) });
     }
 }
@@ -61,12 +61,12 @@ impl<'p> BufferClaim<'p> {
     /// therefore stays mapped.
     #[inline]
     pub(crate) unsafe fn from_raw(data: *mut u8, length: usize, position: i64) -> Self {
-        // SAFETY: by this function's contract: in a mapped log, behind a frame's header.
+        // SAFETY: by this function's contract it points into a mapped log, after a frame's header.
         let start = unsafe { NonNull::new_unchecked(data) };
         BufferClaim { start, length, hidden: 0, position, scratch: None, scope: PhantomData }
     }
 
-    /// A claim of `length` zeroes on memory that is never sent, borrowed from `home` until the claim is gone.
+    /// A claim of `length` zeroes in memory that is never sent, taken from `home` until the claim ends.
     pub(crate) fn scratch(home: &'p RefCell<Vec<u8>>, length: usize, position: i64) -> Self {
         let mut memory = ManuallyDrop::new(home.take());
         memory.clear();
@@ -77,45 +77,45 @@ impl<'p> BufferClaim<'p> {
         BufferClaim { start, length, hidden: 0, position, scratch, scope: PhantomData }
     }
 
-    /// The position that the stream has after this message.
+    /// The position of the stream after this message, in bytes.
     pub fn position(&self) -> i64 {
         self.position
     }
 
-    /// The claimed length in bytes, as asked for.
+    /// The length of the slice, in bytes, as requested.
     pub fn len(&self) -> usize {
         self.deref().len()
     }
 
-    /// Whether a message of no bytes was claimed.
+    /// Whether the slice has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The value that goes with the message in its frame's header; 0 until it is set.
+    /// The reserved value in the header of the message's frame; 0 until it is set. Mirrors `BufferClaim.reservedValue`.
     pub fn reserved_value(&self) -> i64 {
         // SAFETY: see `reserved_place`.
         unsafe { self.reserved_place().cast::<i64>().read_unaligned() }
     }
 
-    /// Sets the value that goes with the message in its frame's header, where receivers find it by
+    /// Sets the reserved value in the header of the message's frame. Receivers read it with
     /// [`Header::reserved_value`](super::Header::reserved_value). Mirrors `BufferClaim.reservedValue`.
     pub fn set_reserved_value(&mut self, value: i64) {
         // SAFETY: see `reserved_place`, and `self` is borrowed exclusively.
         unsafe { self.reserved_place().cast::<i64>().write_unaligned(value) };
     }
 
-    /// Where the reserved value is: eight bytes of an open claim that only this claim touches.
+    /// The address of the reserved value: eight bytes that only this claim accesses while it is open.
     fn reserved_place(&self) -> *mut u8 {
         if self.scratch.is_some() {
-            // SAFETY: scratch memory has the value behind its data.
+            // SAFETY: scratch memory has room for the value after the claimed bytes.
             return unsafe { self.start.as_ptr().add(self.length) };
         }
-        // SAFETY: not on scratch memory; the header is laid out as the one that C reads (aeron_udp_protocol.h).
+        // SAFETY: the claim is in a log; the header has the layout of aeron_udp_protocol.h.
         unsafe { frame_header(self.start).add(offset_of!(sys::aeron_header_values_frame_t, reserved_value)) }
     }
 
-    /// The same claim with `start` written to its first bytes, which no longer show in the slice.
+    /// Writes `start` to the first bytes, which from then on are no longer part of the slice.
     #[inline]
     pub(crate) fn with_hidden_start(mut self, start: &[u8]) -> Self {
         if let Some(target) = self.get_mut(..start.len()) {
@@ -125,37 +125,37 @@ impl<'p> BufferClaim<'p> {
         self
     }
 
-    /// Sends the message. Returns the position after it.
+    /// Sends the message. Returns the position of the stream after it, in bytes. Does not block. Mirrors `BufferClaim.commit`.
     #[inline]
     pub fn commit(self) -> i64 {
-        // Not dropped, which would abort it.
+        // Dropping it would abort it.
         let claim = ManuallyDrop::new(self);
         match claim.scratch {
-            // SAFETY: the claim is open, not on scratch memory, and settled here or in `drop`, once.
+            // SAFETY: the claim is open and in a log, and ends exactly once, here or in `drop`.
             None => unsafe { publish(claim.start, claim.length) },
-            // SAFETY: the memory was given up for this claim, which ends here.
+            // SAFETY: the memory was leaked for this claim, which ends here.
             Some(scratch) => unsafe { scratch.give_back(claim.start) },
         }
         claim.position
     }
 
-    /// Gives the space back as padding. The same as dropping the claim.
+    /// Turns the space into padding, like dropping the claim. Mirrors `BufferClaim.abort`.
     pub fn abort(self) {}
 }
 
-/// Where the header of the frame is whose payload starts at `start`.
+/// The address of the header of the frame whose payload starts at `start`.
 ///
 /// # Safety
 ///
-/// `start` must be that of a claim in a log: there the frame's header is mapped in front of it.
+/// `start` must be that of a claim in a log, where the frame's header precedes it.
 #[inline]
 unsafe fn frame_header(start: NonNull<u8>) -> *mut u8 {
     // SAFETY: by this function's contract.
     unsafe { start.as_ptr().sub(DATA_HEADER_LENGTH) }
 }
 
-/// What `aeron_buffer_claim_commit` does: receivers see the frame from the moment it has a length. Done here, because a call would need
-/// the claim in memory.
+/// Does the same as `aeron_buffer_claim_commit`: receivers see the frame as soon as its length is set. A call of C would force the claim
+/// into memory.
 ///
 /// # Safety
 ///
@@ -163,7 +163,7 @@ unsafe fn frame_header(start: NonNull<u8>) -> *mut u8 {
 #[inline]
 unsafe fn publish(start: NonNull<u8>, length: usize) {
     let offset = offset_of!(sys::aeron_header_values_frame_t, frame_length);
-    // SAFETY: by this function's contract there is a frame's header, aligned to 32, whose length everybody accesses atomically.
+    // SAFETY: by this function's contract there is a frame's header, aligned to 32 bytes, whose length is only accessed atomically.
     let frame_length = unsafe { AtomicI32::from_ptr(frame_header(start).add(offset).cast()) };
     frame_length.store((DATA_HEADER_LENGTH + length) as i32, Ordering::Release);
 }
@@ -171,12 +171,12 @@ unsafe fn publish(start: NonNull<u8>, length: usize) {
 impl Drop for BufferClaim<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the claim is open, and settled here or in `commit`, once.
+        // SAFETY: the claim is open, and ends exactly once, here or in `commit`.
         unsafe { abort(self.start, self.length, self.scratch) };
     }
 }
 
-/// Takes the parts of a claim by value: see [`BufferClaim`].
+/// Takes the parts of a claim by value, so that the claim can stay in registers: see [`BufferClaim`].
 ///
 /// # Safety
 ///
@@ -184,7 +184,7 @@ impl Drop for BufferClaim<'_> {
 #[cold]
 #[inline(never)]
 unsafe fn abort(start: NonNull<u8>, length: usize, scratch: Option<Scratch<'_>>) {
-    // SAFETY: by this function's contract; C's abort needs a frame, and a claim that is not on scratch memory has one.
+    // SAFETY: by this function's contract; C's abort needs a frame, which every claim in a log has.
     unsafe {
         match scratch {
             Some(scratch) => scratch.give_back(start),
@@ -201,8 +201,8 @@ impl Deref for BufferClaim<'_> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: start and length of an open claim denote a mapped range, or the scratch memory, that only this claim touches; what
-        // is hidden lies within it.
+        // SAFETY: start and length of an open claim denote a range of a mapped log, or of scratch memory, that only this claim accesses;
+        // the hidden bytes are within it.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(self.hidden), self.length - self.hidden) }
     }
 }

@@ -1,4 +1,4 @@
-//! What the conductor tells a program: counters and registrations as they come and go, errors of receivers, the client's end.
+//! Handlers of events that the conductor reports: counters and registrations added and removed, errors of receivers, the client's end.
 //!
 //! C's own lists of handlers are set up once, with one function each: adding to them later would put a pointer to the caller's stack
 //! into the conductor's queue, where it stays if the conductor does not answer in time (aeron_client_conductor.c,
@@ -19,14 +19,14 @@ use super::handle::{Callbacks, lock};
 const IPV4: i16 = 1;
 const IPV6: i16 = 2;
 
-/// The name of a handler that was added to a client, to remove it with.
+/// Identifies a handler that was added to a client, in order to remove it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HandlerId(u64);
 
-/// A counter that came or went.
+/// A counter that was added or removed.
 #[derive(Debug)]
 pub struct CounterEvent<'a> {
-    /// All counters. One that went is still described there, until its id is used again.
+    /// A reader of all counters. It still describes a removed counter until its id is reused.
     pub counters: CountersReader<'a>,
     /// The counter's registration id.
     pub registration_id: i64,
@@ -37,49 +37,49 @@ pub struct CounterEvent<'a> {
 /// A publication or subscription that the driver added for this client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Registered<'a> {
-    /// What was added.
+    /// The kind of what was added.
     pub kind: RegisteredKind,
-    /// The channel as it was given.
+    /// The URI of the channel, as given when this was added.
     pub channel: &'a str,
-    /// The stream within the channel.
+    /// The id of the stream within the channel.
     pub stream_id: i32,
-    /// The session of a publication.
+    /// The id of the session of a publication.
     pub session_id: Option<i32>,
-    /// The id of the registration.
+    /// The id of its registration with the driver.
     pub registration_id: i64,
 }
 
-/// What the driver added.
+/// The kinds of what the driver adds for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegisteredKind {
-    /// A publication that threads share.
+    /// A [`Publication`](super::Publication).
     Publication,
-    /// A publication of one thread.
+    /// An [`ExclusivePublication`](super::ExclusivePublication).
     ExclusivePublication,
-    /// A subscription.
+    /// A [`Subscription`](super::Subscription).
     Subscription,
 }
 
-/// What a receiver told the sender of a stream: it rejected the image. Mirrors `PublicationErrorFrame`.
+/// An error that a receiver sent to the publication of a stream: it has rejected the image. Mirrors `PublicationErrorFrame`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicationError {
     /// The publication's first registration id ([`Publication::original_registration_id`](super::Publication::original_registration_id)).
     pub registration_id: i64,
-    /// The registration id of the destination that the receiver is behind; -1 if there is none.
+    /// The registration id of the destination through which the receiver gets the stream; -1 if there is none.
     pub destination_registration_id: i64,
-    /// The session of the publication.
+    /// The id of the session of the publication.
     pub session_id: i32,
-    /// The stream within the channel.
+    /// The id of the stream within the channel.
     pub stream_id: i32,
-    /// Which receiver it was.
+    /// The id of the receiver.
     pub receiver_id: i64,
     /// The group tag of the receiver; -1 if it has none.
     pub group_tag: i64,
-    /// Where it was sent from; `None` over IPC.
+    /// The address that it was sent from; `None` over IPC.
     pub source: Option<SocketAddr>,
-    /// What it is about (`ErrorCode`).
+    /// The code of the error (`io.aeron.ErrorCode`).
     pub error_code: i32,
-    /// The receiver's words.
+    /// The receiver's reason.
     pub message: String,
 }
 
@@ -97,7 +97,7 @@ pub(super) struct Handlers {
     close: Mutex<Vec<(HandlerId, CloseHandler)>>,
     pub(super) registered: Option<Registrations>,
     pub(super) publication_error: Option<PublicationErrors>,
-    /// What the counters are read through, while it is there.
+    /// The client, through which counters are read, while it exists.
     pub(super) client: OnceLock<Weak<dyn Any + Send + Sync>>,
 }
 
@@ -124,9 +124,9 @@ impl Handlers {
         id
     }
 
-    /// Removes a handler. Whether it was there.
+    /// Removes a handler. Returns whether it was there.
     pub(super) fn remove(&self, id: HandlerId) -> bool {
-        // They are dropped outside of the lock: they are user code.
+        // Dropped after the lock is released, because dropping them runs user code.
         let available = take(&self.available_counter, id);
         let unavailable = take(&self.unavailable_counter, id);
         let close = take(&self.close, id);
@@ -140,11 +140,11 @@ fn take<H>(handlers: &Mutex<Vec<(HandlerId, H)>>, id: HandlerId) -> Option<H> {
     Some(handlers.remove(index).1)
 }
 
-/// Sets the functions that C calls. `clientd` is the client's callbacks.
+/// Sets the functions for C to call. `clientd` is the client's callbacks.
 ///
 /// # Safety
 ///
-/// `context` must be live, not yet used by a client, and go before the callbacks.
+/// `context` must be live, not yet used by a client, and freed before the callbacks.
 pub(super) unsafe fn install(context: *mut sys::aeron_context_t, clientd: *mut c_void) -> i32 {
     // SAFETY: by this function's contract.
     let results = unsafe {
@@ -204,7 +204,7 @@ unsafe fn tell_of_counter(
     // A copy: a handler may add and remove handlers.
     let handlers: Vec<_> = lock(handlers).iter().map(|(_, handler)| Arc::clone(handler)).collect();
     for handler in handlers {
-        // Moved in, because it may be the last one, as may what it holds: a handler may remove itself.
+        // Moved in, so that it is dropped in the callback: this may be the last reference, since a handler may remove itself.
         in_callback(callbacks, move || {
             // In here, because it may be the last one. A client that is closing tells of nothing.
             let Some(owner): Option<Owner> = callbacks.handlers.client.get().and_then(Weak::upgrade) else { return };

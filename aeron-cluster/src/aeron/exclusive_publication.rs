@@ -1,4 +1,4 @@
-//! A publication of one thread.
+//! A publication that one thread at a time may use.
 
 use std::ffi::CString;
 use std::io::IoSlice;
@@ -24,8 +24,8 @@ use crate::error::Result;
 
 /// Sends messages on a stream of a channel, from one thread at a time and with a session of its own.
 ///
-/// It may be moved to another thread but not shared: its tail is not atomic, so sending takes `&mut self`. No send
-/// blocks; each is answered with the position after the message or with the reason why it was not taken. Mirrors
+/// It may be moved to another thread but not shared: its tail is not updated atomically, so sending takes `&mut self`. Sending never
+/// blocks: it returns the position after the message, or the reason why the message was not accepted. Mirrors
 /// `io.aeron.ExclusivePublication` and `aeron_exclusive_publication_t`.
 pub struct ExclusivePublication {
     handle: Handle<sys::aeron_exclusive_publication_t>,
@@ -49,7 +49,13 @@ impl ExclusivePublication {
 
     /// Sends a message, in several fragments if it is longer than [`max_payload_length`](Self::max_payload_length).
     ///
-    /// Returns the position after the message. Does not block and does not allocate. Mirrors `ExclusivePublication.offer`.
+    /// Returns the position of the stream after the message, in bytes. Does not block and does not allocate. Mirrors
+    /// `ExclusivePublication.offer`.
+    ///
+    /// # Errors
+    ///
+    /// See [`OfferError`]; nothing was sent. [`InvalidArgument`](OfferError::InvalidArgument) for a message longer than
+    /// [`max_message_length`](Self::max_message_length).
     #[inline]
     pub fn offer(&mut self, message: &[u8]) -> Result<i64, OfferError> {
         // SAFETY: the publication is live as long as the handle; C reads the message during the call.
@@ -64,12 +70,12 @@ impl ExclusivePublication {
         })
     }
 
-    /// Sends one message that lies in several pieces. Otherwise as [`offer`](Self::offer).
+    /// Sends one message whose bytes are in several slices. Otherwise as [`offer`](Self::offer).
     #[inline]
     pub fn offer_vectored(&mut self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
         total_length(pieces)?;
-        // SAFETY: as in `offer`. IoSlice has the layout of iovec, which aeron_iovec_t repeats; C only reads them, and knows their length
-        // together.
+        // SAFETY: as in `offer`. IoSlice has the layout of iovec, which aeron_iovec_t repeats. C only reads them, and the sum of their
+        // lengths does not overflow.
         position(unsafe {
             sys::aeron_exclusive_publication_offerv(
                 self.handle.ptr(),
@@ -81,20 +87,20 @@ impl ExclusivePublication {
         })
     }
 
-    /// As [`offer`](Self::offer), with a reserved value for the header of each fragment: `supplier` is given the frame, header
-    /// included, when all else of it is written. A panic in it is resumed when the message is sent.
+    /// As [`offer`](Self::offer), with a reserved value in the header of each fragment. `supplier` is called with each frame, header
+    /// included, once the rest of it is written, and returns the value. If it panics, the message is still sent; then the panic is resumed.
     pub fn offer_with_reserved_value(
         &mut self,
         message: &[u8],
         supplier: impl FnMut(&[u8]) -> i64,
     ) -> Result<i64, OfferError> {
-        // SAFETY: as in `offer`; the supplier and what it is given live across the call, and C keeps neither.
+        // SAFETY: as in `offer`; the supplier and its argument live across the call, and C keeps neither.
         with_supplier(supplier, |native, clientd| unsafe {
             sys::aeron_exclusive_publication_offer(self.handle.ptr(), message.as_ptr(), message.len(), native, clientd)
         })
     }
 
-    /// As [`offer_vectored`](Self::offer_vectored), with a reserved value for the header of each fragment, as in
+    /// As [`offer_vectored`](Self::offer_vectored), with a reserved value in the header of each fragment, as in
     /// [`offer_with_reserved_value`](Self::offer_with_reserved_value).
     pub fn offer_vectored_with_reserved_value(
         &mut self,
@@ -109,8 +115,13 @@ impl ExclusivePublication {
         })
     }
 
-    /// Claims space for a message of `length` bytes, to be written in place. At most
-    /// [`max_payload_length`](Self::max_payload_length). Mirrors `ExclusivePublication.tryClaim`.
+    /// Claims space for a message of `length` bytes, to be written in place and then committed. Does not block and does not allocate.
+    /// Mirrors `ExclusivePublication.tryClaim`.
+    ///
+    /// # Errors
+    ///
+    /// See [`OfferError`]. [`InvalidArgument`](OfferError::InvalidArgument) for a length greater than
+    /// [`max_payload_length`](Self::max_payload_length).
     #[inline]
     pub fn try_claim(&mut self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
         let mut claim = MaybeUninit::<sys::aeron_buffer_claim_t>::uninit();
@@ -118,76 +129,89 @@ impl ExclusivePublication {
         let result =
             unsafe { sys::aeron_exclusive_publication_try_claim(self.handle.ptr(), length, claim.as_mut_ptr()) };
         let position = position(result)?;
-        // SAFETY: filled, with the length asked for, and bound to this borrow of the publication.
+        // SAFETY: filled, with the requested length, and bound to this borrow of the publication.
         Ok(unsafe { BufferClaim::from_raw(claim.assume_init().data, length, position) })
     }
 
-    /// Sends frames as they are, headers included: a [`Block`](super::Block) of another stream, with this one's session, stream, term and
-    /// offsets. All of the block goes into the current term. Mirrors `ExclusivePublication.offerBlock`.
+    /// Sends frames as they are, headers included: a [`Block`](super::Block) from another stream whose headers have the session, stream,
+    /// term and offsets of this one. The whole block must fit the current term. Does not block. Mirrors `ExclusivePublication.offerBlock`.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](OfferError::InvalidArgument) also for a block that is not whole frames one behind the other, does not begin
-    /// where this stream is, or does not start at a multiple of 8 in memory.
+    /// See [`OfferError`]. [`InvalidArgument`](OfferError::InvalidArgument) also for a block that does not consist of whole, adjacent frames,
+    /// does not begin at the current position of this stream, or is not aligned to 8 bytes in memory.
     pub fn offer_block(&mut self, block: &[u8]) -> Result<i64, OfferError> {
         check_block(block)?;
-        // SAFETY: the publication is live as long as the handle; C reads the block during the call, and what it does not check of it,
-        // `check_block` has.
+        // SAFETY: the publication is live as long as the handle; C reads the block during the call, and `check_block` has checked
+        // what C does not.
         position(unsafe {
             sys::aeron_exclusive_publication_offer_block(self.handle.ptr(), block.as_ptr(), block.len())
         })
     }
 
-    /// Appends padding of `length` bytes, which receivers pass over. At most [`max_message_length`](Self::max_message_length). Mirrors
+    /// Appends padding of `length` bytes and a frame header, which receivers skip. Returns the position after it. Does not block. Mirrors
     /// `ExclusivePublication.appendPadding`.
+    ///
+    /// # Errors
+    ///
+    /// See [`OfferError`]. [`InvalidArgument`](OfferError::InvalidArgument) for a length greater than
+    /// [`max_message_length`](Self::max_message_length).
     pub fn append_padding(&mut self, length: usize) -> Result<i64, OfferError> {
         // SAFETY: the publication is live as long as the handle; C checks the length.
         position(unsafe { sys::aeron_exclusive_publication_append_padding(self.handle.ptr(), length) })
     }
 
-    /// Ends the stream at once when this is dropped: receivers do not get what they have not received by then. Mirrors
-    /// `ExclusivePublication.revokeOnClose`.
+    /// Makes the driver revoke the publication when this is dropped: the stream ends at once, and messages that receivers have not yet
+    /// received are lost. Mirrors `ExclusivePublication.revokeOnClose`.
     pub fn revoke_on_close(&mut self) {
         // SAFETY: the publication is live as long as the handle.
         unsafe { sys::aeron_exclusive_publication_revoke_on_close(self.handle.ptr()) };
     }
 
-    /// Ends the stream at once. See [`revoke_on_close`](Self::revoke_on_close).
+    /// Closes and revokes the publication. See [`revoke_on_close`](Self::revoke_on_close). Mirrors `ExclusivePublication.revoke`.
     pub fn revoke(mut self) {
         self.revoke_on_close();
     }
 
-    /// Whether a subscriber was heard of lately.
+    /// Whether the driver currently has a subscriber for it: over UDP, one whose status messages have not timed out.
     pub fn is_connected(&self) -> bool {
         // SAFETY: the publication is live as long as the handle.
         unsafe { sys::aeron_exclusive_publication_is_connected(self.handle.ptr()) }
     }
 
-    /// Whether the client ended, and with it this publication.
+    /// Whether the client has ended, and with it this publication.
     pub fn is_closed(&self) -> bool {
         // SAFETY: the publication is live as long as the handle.
         unsafe { sys::aeron_exclusive_publication_is_closed(self.handle.ptr()) }
     }
 
-    /// Where the stream ends now, in bytes.
+    /// The current position of the stream, in bytes: where the next message starts.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](OfferError::Closed) if the publication is closed.
     pub fn position(&self) -> Result<i64, OfferError> {
         // SAFETY: the publication is live as long as the handle.
         position(unsafe { sys::aeron_exclusive_publication_position(self.handle.ptr()) })
     }
 
-    /// The position up to which messages are taken now.
+    /// The position limit, in bytes: from there on sends are refused until receivers have caught up.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](OfferError::Closed) if the publication is closed.
     pub fn position_limit(&self) -> Result<i64, OfferError> {
         // SAFETY: the publication is live as long as the handle.
         position(unsafe { sys::aeron_exclusive_publication_position_limit(self.handle.ptr()) })
     }
 
-    /// The state of the channel.
+    /// The status of the channel, as the driver reports it.
     pub fn channel_status(&self) -> ChannelStatus {
         // SAFETY: the publication is live as long as the handle.
         ChannelStatus::from_native(unsafe { sys::aeron_exclusive_publication_channel_status(self.handle.ptr()) })
     }
 
-    /// The addresses that it sends from; empty for IPC, and while the channel is not active.
+    /// The local addresses that it sends from; empty for IPC, and while the channel is not active.
     pub fn local_addresses(&self) -> Result<Vec<String>> {
         // SAFETY: the publication is live as long as the handle; C writes within the vectors.
         local_addresses(|vectors, count| unsafe {
@@ -197,11 +221,11 @@ impl ExclusivePublication {
 
     constant_queries!();
 
-    /// Takes over a publication that C code has added through the same client.
+    /// Takes over a publication that C code has added through the client `aeron`, and closes it when dropped.
     ///
     /// # Safety
     ///
-    /// `raw` must be live, of the client `aeron`, and closed by nobody else from now on.
+    /// `raw` must be a live publication of the client `aeron`, and nothing else may use or close it from now on.
     pub unsafe fn from_raw(aeron: &Aeron, raw: NonNull<sys::aeron_exclusive_publication_t>) -> Result<Self> {
         // SAFETY: by this function's contract.
         unsafe { ExclusivePublicationSpec::wrap(raw, aeron.share(), Notify::NOBODY) }
@@ -215,7 +239,7 @@ impl ExclusivePublication {
         self.handle.keep_open()
     }
 
-    /// The C publication, for C code in the same process. It lives as long as this value; never close it.
+    /// The C publication, for C code in the same process. Valid as long as this value lives. Never close it.
     pub fn as_ptr(&self) -> *mut sys::aeron_exclusive_publication_t {
         self.handle.ptr()
     }
@@ -230,7 +254,7 @@ impl std::fmt::Debug for ExclusivePublication {
     }
 }
 
-/// What the driver needs to know to add an exclusive publication.
+/// The parameters of the command to the driver that adds an exclusive publication.
 #[derive(Debug)]
 pub(super) struct ExclusivePublicationSpec {
     channel: CString,

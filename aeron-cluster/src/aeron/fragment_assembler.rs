@@ -1,30 +1,30 @@
-//! Messages from fragments, in Rust: C's assembler drops a message without a word when an allocation fails.
+//! Reassembles messages from fragments, in Rust, since C's assembler silently drops a message if an allocation fails.
 
 use std::collections::HashMap;
 
 use super::header::{FrameFlags, Header, HeaderValues, next_term_offset, payload_length};
 use super::trampoline::Action;
 
-/// Puts fragmented messages together, per session.
+/// Reassembles fragmented messages, separately for each session.
 ///
-/// Call [`on_fragment`](Self::on_fragment) from a poll, controlled or not. Messages of one fragment pass through untouched. A message with a
-/// fragment missing is dropped, as Java's assemblers do; where that must not pass, compare positions. Buffers grow to
-/// the longest message and are kept. Mirrors `io.aeron.ControlledFragmentAssembler`.
+/// Call [`on_fragment`](Self::on_fragment) from a poll, controlled or not. Messages of one fragment are passed through without a copy. A
+/// message with a missing fragment is dropped silently, as in Java; to detect this, compare positions. There is a buffer per
+/// session, which grows to the longest message and is kept. Mirrors `io.aeron.ControlledFragmentAssembler`.
 #[derive(Debug, Default)]
 pub struct FragmentAssembler {
     sessions: HashMap<i32, MessageBuilder>,
 }
 
 impl FragmentAssembler {
-    /// An assembler that has seen nothing.
+    /// An assembler without any fragments.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a fragment, and calls `delegate` with a message if it completes one.
+    /// Adds a fragment, and calls `delegate` with the message if the fragment completes one.
     ///
-    /// Returns what the delegate returned, or [`Action::Continue`]. After [`Action::Abort`] the last fragment may be
-    /// given again and completes the message again.
+    /// Returns the delegate's action, or [`Action::Continue`] if the message is incomplete. After [`Action::Abort`] the last fragment can
+    /// be added again, and completes the message again. Does not block; allocates only to grow a buffer.
     #[inline]
     pub fn on_fragment<F>(&mut self, fragment: &[u8], header: &Header<'_>, delegate: F) -> Action
     where
@@ -37,26 +37,26 @@ impl FragmentAssembler {
         let builder = if header.flags().contains(FrameFlags::BEGIN) {
             Some(self.sessions.entry(values.session_id).or_default())
         } else {
-            // The rest of a message whose beginning was missed needs no buffer.
+            // A message whose first fragment was missed needs no buffer for the others.
             self.sessions.get_mut(&values.session_id)
         };
         builder.map_or(Action::Continue, |builder| builder.on_fragment(fragment, header, values, delegate))
     }
 
-    /// Forgets the partial message and the buffer of a session.
+    /// Frees the buffer of a session, with its partial message.
     pub fn free_session(&mut self, session_id: i32) {
         self.sessions.remove(&session_id);
     }
 
-    /// Forgets all partial messages and buffers.
+    /// Frees all buffers, with their partial messages.
     pub fn clear(&mut self) {
         self.sessions.clear();
     }
 }
 
-/// Puts fragmented messages of one image together, without looking the session up.
+/// Reassembles fragmented messages of one image, so that no session has to be looked up.
 ///
-/// Otherwise as [`FragmentAssembler`]. Fragments of another session than the one whose message began are dropped. Mirrors
+/// Otherwise like [`FragmentAssembler`]. Fragments of a session other than that of the message in progress are dropped. Mirrors
 /// `io.aeron.ImageControlledFragmentAssembler`.
 #[derive(Debug, Default)]
 pub struct ImageFragmentAssembler {
@@ -64,12 +64,12 @@ pub struct ImageFragmentAssembler {
 }
 
 impl ImageFragmentAssembler {
-    /// An assembler that has seen nothing.
+    /// An assembler without any fragments.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a fragment, and calls `delegate` with a message if it completes one. See [`FragmentAssembler::on_fragment`].
+    /// Adds a fragment, and calls `delegate` with the message if the fragment completes one. See [`FragmentAssembler::on_fragment`].
     #[inline]
     pub fn on_fragment<F>(&mut self, fragment: &[u8], header: &Header<'_>, delegate: F) -> Action
     where
@@ -85,17 +85,17 @@ impl ImageFragmentAssembler {
         self.builder.on_fragment(fragment, header, values, delegate)
     }
 
-    /// Forgets a partial message; the buffer is kept.
+    /// Drops a partial message; the buffer is kept.
     pub fn reset(&mut self) {
         self.builder.reset();
     }
 }
 
-/// A message that its last fragment completed. That fragment is taken back when this is dropped and was not settled: after a panic, as
-/// after [`Action::Abort`], it comes again.
+/// A message that its last fragment has completed. Unless its receiver has accepted it, dropping this removes that fragment again, because
+/// it will be delivered again: after a panic as after [`Action::Abort`].
 pub(crate) struct CompleteMessage<'b> {
     builder: &'b mut MessageBuilder,
-    /// Where the last fragment begins.
+    /// The offset of the last fragment.
     limit: usize,
     header: Header<'static>,
 }
@@ -109,7 +109,7 @@ impl CompleteMessage<'_> {
         &self.header
     }
 
-    /// What its receiver said to it.
+    /// Applies the receiver's action to it.
     pub(crate) fn settle(mut self, action: Action) {
         if action != Action::Abort {
             self.builder.reset();
@@ -124,7 +124,7 @@ impl Drop for CompleteMessage<'_> {
     }
 }
 
-/// One message in the making.
+/// A message in progress.
 #[derive(Debug, Default)]
 pub(crate) struct MessageBuilder {
     buffer: Vec<u8>,
@@ -133,7 +133,7 @@ pub(crate) struct MessageBuilder {
 }
 
 impl MessageBuilder {
-    /// Takes a fragment of a fragmented message. See [`FragmentAssembler::on_fragment`].
+    /// Adds a fragment of a fragmented message. See [`FragmentAssembler::on_fragment`].
     pub(crate) fn on_fragment<F>(
         &mut self,
         fragment: &[u8],
@@ -150,7 +150,7 @@ impl MessageBuilder {
         action
     }
 
-    /// Takes a fragment of a fragmented message. Returns the message that it completes.
+    /// Adds a fragment of a fragmented message. Returns the message if the fragment completes it.
     pub(crate) fn add(
         &mut self,
         fragment: &[u8],
@@ -180,13 +180,13 @@ impl MessageBuilder {
         self.first = None;
     }
 
-    /// Whether a fragment that is not a message's first has nothing to go on from. [`on_fragment`](Self::on_fragment)
+    /// Whether a fragment that is not the first of its message does not continue the message in progress. [`on_fragment`](Self::on_fragment)
     /// would drop it.
     pub(crate) fn has_gap_before(&self, values: &HeaderValues) -> bool {
         !FrameFlags(values.flags).contains(FrameFlags::BEGIN) && !self.continues(values)
     }
 
-    /// Whether the beginning of a message is there and not its end.
+    /// Whether a message is in progress: its first fragment has been added, but not its last.
     pub(crate) fn is_partial(&self) -> bool {
         self.first.is_some()
     }

@@ -1,4 +1,4 @@
-//! One publication as a subscription receives it.
+//! Images: the replicas of publications that a subscription receives.
 
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// The longest reason for a rejection, in bytes (`ErrorFlyweight.MAX_ERROR_MESSAGE_LENGTH`).
 const MAX_REASON_LENGTH: usize = 1023;
 
-/// An `aeron_image_t` that somebody keeps alive.
+/// A pointer to an `aeron_image_t` that its holder keeps alive.
 #[derive(Clone, Copy)]
 pub(super) struct RawImage(NonNull<sys::aeron_image_t>);
 
@@ -50,7 +50,7 @@ impl RawImage {
     }
 }
 
-/// A count on an `aeron_image_t`, given back when dropped.
+/// A reference count on an `aeron_image_t`, released when dropped.
 struct Retained(RawImage);
 
 impl Retained {
@@ -79,38 +79,38 @@ impl Drop for Retained {
     }
 }
 
-/// What an image can be asked by anyone who may look at it.
+/// Getters of everything that refers to an image.
 macro_rules! image_queries {
     () => {
-        /// How far it was polled, as a position in the stream; after it closed, how far it was polled then.
+        /// The position up to which it has been polled, in bytes. Once the image is closed, the last such position.
         pub fn position(&self) -> i64 {
             // SAFETY: the image is live.
             unsafe { sys::aeron_image_position(self.raw().ptr()) }
         }
 
-        /// Whether it is gone: the publication left, the network failed, or the client ended.
+        /// Whether it is closed: the publication is gone or has not been heard of within the time-out, or the client has ended.
         pub fn is_closed(&self) -> bool {
             // SAFETY: the image is live.
             unsafe { sys::aeron_image_is_closed(self.raw().ptr()) }
         }
 
-        /// Whether the publication ended and everything it sent was polled.
+        /// Whether the publication has ended and everything that it sent has been polled.
         pub fn is_end_of_stream(&self) -> bool {
             // SAFETY: the image is live.
             unsafe { sys::aeron_image_is_end_of_stream(self.raw().ptr()) }
         }
 
-        /// The session of the publication.
+        /// The id of the session of the publication.
         pub fn session_id(&self) -> i32 {
             self.raw().constants().session_id
         }
 
-        /// The id that tells this image from every other of the driver.
+        /// The id of the image, unique within the driver.
         pub fn correlation_id(&self) -> i64 {
             self.raw().constants().correlation_id
         }
 
-        /// The position in the stream at which it joined.
+        /// The position in the stream at which the image starts, in bytes.
         pub fn join_position(&self) -> i64 {
             self.raw().constants().join_position
         }
@@ -120,45 +120,45 @@ macro_rules! image_queries {
             self.raw().constants().term_buffer_length
         }
 
-        /// The length of the longest packet, in bytes.
+        /// The maximum length of a packet of the stream (its MTU), in bytes.
         pub fn mtu_length(&self) -> usize {
             self.raw().constants().mtu_length
         }
 
-        /// The first term of the stream.
+        /// The id of the first term of the stream.
         pub fn initial_term_id(&self) -> i32 {
             self.raw().constants().initial_term_id
         }
 
-        /// How far to shift a position to the right to get a count of terms.
+        /// The number of bits to shift a position to the right to get the number of complete terms before it.
         pub fn position_bits_to_shift(&self) -> u32 {
             self.raw().constants().position_bits_to_shift as u32
         }
 
-        /// The id of the counter that shows how far it was polled.
+        /// The id of the counter that holds the position up to which it has been polled.
         pub fn subscriber_position_id(&self) -> i32 {
             self.raw().constants().subscriber_position_id
         }
 
-        /// Where its messages come from, as the driver says: an address, or `aeron:ipc`.
+        /// The source of its messages, as the driver reports it: an address, or `aeron:ipc`.
         pub fn source_identity(&self) -> String {
             self.raw().source_identity()
         }
 
-        /// Where the stream ended, as a position; `None` while it goes on.
+        /// The position at which the stream has ended, in bytes; `None` while it has not.
         pub fn end_of_stream_position(&self) -> Option<i64> {
             // SAFETY: the image is live.
             let position = unsafe { sys::aeron_image_end_of_stream_position(self.raw().ptr()) };
             (position != i64::MAX).then_some(position)
         }
 
-        /// From how many transports its messages came lately; 0 for IPC, before the first message and when closed.
+        /// The number of transports on which its messages currently arrive; 0 for IPC, before the first message, and once closed.
         pub fn active_transport_count(&self) -> usize {
             // SAFETY: the image is live.
             unsafe { sys::aeron_image_active_transport_count(self.raw().ptr()) }.max(0) as usize
         }
 
-        /// Whether the publication was revoked: the stream ended at once, wherever receivers were.
+        /// Whether the publication was revoked: its stream ended at once, however far receivers had got.
         pub fn is_publication_revoked(&self) -> bool {
             // SAFETY: the image is live.
             unsafe { sys::aeron_image_is_publication_revoked(self.raw().ptr()) }
@@ -167,7 +167,7 @@ macro_rules! image_queries {
 }
 pub(super) use image_queries;
 
-/// What the holder of an image can do with it besides.
+/// Methods of both kinds of image that hold a reference count.
 macro_rules! retained_image {
     () => {
         fn raw(&self) -> &RawImage {
@@ -176,28 +176,33 @@ macro_rules! retained_image {
 
         image_queries!();
 
-        /// Has the driver give the image up, and tell its publication why, in at most 1023 bytes. The publication may come back with
-        /// a new image. Does not wait. Mirrors `Image.reject`.
+        /// Asks the driver to drop the image and to send `reason`, of at most 1023 bytes, to its publication. The publication may
+        /// later get a new image. Does not wait for the driver. Mirrors `Image.reject`.
+        ///
+        /// # Errors
+        ///
+        /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a reason that is too long or has a NUL in it; an error of C if the
+        /// command cannot be sent.
         pub fn reject(&mut self, reason: &str) -> Result<()> {
             if reason.len() > MAX_REASON_LENGTH {
                 let message = format!("reason has {} bytes, at most {MAX_REASON_LENGTH}: {reason:?}", reason.len());
                 return Err(Error::new(ErrorKind::InvalidArgument, message));
             }
             let reason = c_string(reason, "reason")?;
-            // SAFETY: the image is retained, and its subscription stays set: the conductor takes it away when the subscription has
-            // looked at its images again, which it cannot as long as this image is there. C copies the reason.
+            // SAFETY: the image is retained, and its pointer to the subscription stays set: the conductor clears it only after the
+            // subscription has read its list of images again, which it cannot while this image exists. C copies the reason.
             let result = unsafe { sys::aeron_image_reject(self.retained.ptr(), reason.as_ptr()) };
             check(result, "cannot reject an image").map(|_| ())
         }
 
-        /// The C image, for C code in the same process. It lives as long as this value; never release or poll it.
+        /// The C image, for C code in the same process. Valid as long as this value lives. Never release or poll it.
         pub fn as_ptr(&self) -> *mut sys::aeron_image_t {
             self.retained.ptr()
         }
     };
 }
 
-/// An image borrowed from its subscription, to look at.
+/// An image borrowed from its subscription, to read its state. To poll it by itself, see [`Subscription::into_image`].
 pub struct ImageRef<'s> {
     retained: Retained,
     subscription: PhantomData<&'s mut Subscription>,
@@ -228,11 +233,11 @@ impl std::fmt::Debug for ImageRef<'_> {
     }
 }
 
-/// One publication as its subscriber receives it, to be polled by itself.
+/// The replica of one publication at a subscriber, to be polled by itself.
 ///
-/// It owns its subscription: polling both from two places would be a data race, and closing the subscription before the
-/// image a use after free in C. It may be moved to another thread but not shared. Mirrors `io.aeron.Image` and
-/// `aeron_image_t`; made by [`Subscription::into_image`].
+/// It owns its subscription, because polling both at once would be a data race in C, and closing the subscription before the
+/// image a use after free. It may be moved to another thread but not shared. Made by [`Subscription::into_image`]. Mirrors
+/// `io.aeron.Image` and `aeron_image_t`.
 pub struct Image {
     // The order matters: the image is released before its subscription closes.
     retained: Retained,
@@ -256,15 +261,19 @@ impl Image {
 
     retained_image!();
 
-    /// The subscription's channel.
+    /// The URI of the subscription's channel.
     pub fn channel(&self) -> &str {
         self.subscription.channel()
     }
 
-    /// Delivers at most `fragment_limit` fragments to `handler`, and returns how many.
+    /// Calls `handler` with each of at most `fragment_limit` fragments, with its header, and returns their number.
     ///
-    /// Does not block and does not allocate; delivers nothing once the image is closed. A panic of the handler stops the poll and
-    /// is resumed from here; the fragment it was given is delivered again by the next poll.
+    /// Does not block and does not allocate. Delivers nothing once the image is closed. If the handler panics, the poll stops, its
+    /// fragment will be delivered again by the next poll, and the panic is resumed. Mirrors `Image.poll`.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: C fails only for null pointers.
     pub fn poll(&mut self, fragment_limit: usize, mut handler: impl FnMut(&[u8], &Header<'_>)) -> Result<usize> {
         self.controlled_poll(fragment_limit, |message, header| {
             handler(message, header);
@@ -272,7 +281,7 @@ impl Image {
         })
     }
 
-    /// As [`poll`](Self::poll), but takes no fragment that starts at `limit_position` or after it.
+    /// As [`poll`](Self::poll), but stops before a fragment that starts at `limit_position` or after it. Mirrors `Image.boundedPoll`.
     pub fn bounded_poll(
         &mut self,
         limit_position: i64,
@@ -285,24 +294,21 @@ impl Image {
         })
     }
 
-    /// Delivers the next whole frames of at most `length_limit` bytes in all to `handler`, as they stand in the log, and returns how
-    /// many bytes. Does not block and does not allocate. What was delivered is taken, also if the handler panics. Mirrors
-    /// `Image.blockPoll`.
+    /// Calls `handler` with the next frames in one block, as they are in the log: only whole frames, of at most `length_limit` bytes
+    /// together. Returns the number of bytes delivered. Does not block and does not allocate. A delivered block is consumed, even if the
+    /// handler panics. Mirrors `Image.blockPoll`.
     pub fn block_poll(&mut self, length_limit: usize, mut handler: impl FnMut(Block<'_>)) -> Result<usize> {
         self.retained.block_poll(length_limit, &mut handler)
     }
 
-    /// Gives the image up and returns its subscription, which delivers its messages from here on.
+    /// Releases the image and returns its subscription, whose polls deliver the messages of the image from its position on.
     pub fn into_subscription(self) -> Subscription {
         drop(self.retained);
         self.subscription
     }
 
-    /// Delivers at most `fragment_limit` fragments to `handler`, which says after each how to go on, and returns how
-    /// many were taken.
-    ///
-    /// Does not block and does not allocate; delivers nothing once the image is closed. A panic of the handler stops the
-    /// poll and is resumed from here; the fragment it was given is delivered again by the next poll.
+    /// As [`poll`](Self::poll), with a handler that returns after each fragment how to go on. Returns the number of fragments consumed.
+    /// Mirrors `Image.controlledPoll`.
     pub fn controlled_poll<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
@@ -311,7 +317,7 @@ impl Image {
         unsafe { poll_slot(self.retained.ptr(), fragment_limit, Slot::of_image(handler, self.terms)) }
     }
 
-    /// As [`controlled_poll`](Self::controlled_poll), but takes no fragment that starts at `limit_position` or after it.
+    /// As [`controlled_poll`](Self::controlled_poll), but stops before a fragment that starts at `limit_position` or after it.
     /// Mirrors `Image.boundedControlledPoll`.
     #[inline]
     pub fn bounded_controlled_poll<F>(
@@ -339,11 +345,11 @@ impl Image {
     }
 }
 
-/// As [`Image::controlled_poll`], of an image that C keeps.
+/// As [`Image::controlled_poll`], for an image that C code owns.
 ///
 /// # Safety
 ///
-/// `image` must be retained, and polled by nobody else meanwhile, nor its subscription.
+/// `image` must be retained, and nothing else may poll it or its subscription during the call.
 pub(crate) unsafe fn poll_native_image<F>(
     image: *mut sys::aeron_image_t,
     fragment_limit: usize,

@@ -1,4 +1,4 @@
-//! Being told of images as they come and go.
+//! Handlers that are called when images become available or unavailable.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -14,11 +14,12 @@ use super::image::{RawImage, image_queries};
 
 type Handler = Mutex<Box<dyn FnMut(&ImageView<'_>) + Send>>;
 
-/// What to do when an image comes to a subscription, and when it goes.
+/// The handlers of a subscription that are called when an image becomes available, and when one becomes unavailable.
 ///
-/// Both are called by the client's conductor: on its thread, or by whoever works it. They must be quick, must not wait for the client, and
-/// a panic in them is logged. They are dropped some time after their subscription. Do not let them hold an
-/// [`Aeron`](super::Aeron) or one of its handles: the client would keep itself alive.
+/// The client's conductor calls both: on its thread, or on the thread that runs it. They must be quick and must not wait for the client; a
+/// panic in them is logged. They are dropped some time after their subscription. They must not own an
+/// [`Aeron`](super::Aeron) or one of its handles: the client would then keep itself alive. Mirrors `io.aeron.AvailableImageHandler` and
+/// `io.aeron.UnavailableImageHandler`.
 #[derive(Default)]
 pub struct ImageHandlers {
     available: Option<Handler>,
@@ -26,20 +27,20 @@ pub struct ImageHandlers {
 }
 
 impl ImageHandlers {
-    /// Nothing is done.
+    /// Handlers that do nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What to do when an image has come.
+    /// Sets the handler that is called when an image has become available.
     #[must_use]
     pub fn on_available(mut self, handler: impl FnMut(&ImageView<'_>) + Send + 'static) -> Self {
         self.available = Some(Mutex::new(Box::new(handler)));
         self
     }
 
-    /// What to do when an image has gone, or its subscription has. Not called for images that are there when the client ends, nor for
-    /// an owned [`Image`](super::Image) whose subscription goes with it.
+    /// Sets the handler that is called when an image has become unavailable, or its subscription has been closed. It is not called for
+    /// images that still exist when the client ends, nor for an owned [`Image`](super::Image), which closes together with its subscription.
     #[must_use]
     pub fn on_unavailable(mut self, handler: impl FnMut(&ImageView<'_>) + Send + 'static) -> Self {
         self.unavailable = Some(Mutex::new(Box::new(handler)));
@@ -56,7 +57,7 @@ impl std::fmt::Debug for ImageHandlers {
     }
 }
 
-/// An image as its handlers see it: to look at, for the length of the call.
+/// An image as its handlers see it: its state can be read during the call.
 pub struct ImageView<'a> {
     raw: RawImage,
     scope: PhantomData<&'a sys::aeron_image_t>,
@@ -80,14 +81,14 @@ impl std::fmt::Debug for ImageView<'_> {
     }
 }
 
-/// Handlers that C has pointers to: of subscriptions that are there, or on their way. What C never gives back goes with the client, after
-/// `aeron_close`.
+/// Handlers that C has pointers to: those of subscriptions that exist or are being added. What C does not release by itself is freed with
+/// the client, after `aeron_close`.
 pub(super) type Retained = Mutex<HashMap<usize, Arc<Bound>>>;
 
-/// Handlers with the client that calls them.
+/// Handlers, and the client that calls them.
 pub(super) struct Bound {
     handlers: ImageHandlers,
-    /// Which holds this in turn, as long as C has a pointer to it.
+    /// It owns this in turn, as long as C has a pointer to it.
     callbacks: NonNull<Callbacks>,
 }
 
@@ -96,7 +97,7 @@ unsafe impl Send for Bound {}
 // SAFETY: as above.
 unsafe impl Sync for Bound {}
 
-/// What to give C with a subscription, and what it calls when it is done with it.
+/// The pointer to give C with a subscription, and the function that C calls once it no longer uses it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Notify {
     pub(super) function: sys::aeron_notification_t,
@@ -106,7 +107,7 @@ pub(crate) struct Notify {
 impl Notify {
     pub(crate) const NOBODY: Notify = Notify { function: None, clientd: std::ptr::null_mut() };
 
-    /// Says that C is done, where C does not.
+    /// Reports that C no longer uses the pointer, in cases where C does not.
     ///
     /// # Safety
     ///
@@ -119,7 +120,7 @@ impl Notify {
     }
 }
 
-/// Keeps handlers for C until it is done with them.
+/// Keeps handlers alive until C no longer uses them.
 pub(super) fn retain(callbacks: &Callbacks, handlers: ImageHandlers) -> Notify {
     let bound = Arc::new(Bound { handlers, callbacks: NonNull::from(callbacks) });
     let clientd = Arc::as_ptr(&bound).cast_mut().cast::<c_void>();
@@ -134,7 +135,7 @@ unsafe extern "C" fn released(clientd: *mut c_void) {
     // SAFETY: by this function's contract; the callbacks outlive the conductor.
     let callbacks = unsafe { (*clientd.cast::<Bound>()).callbacks.as_ref() };
     let bound = lock(&callbacks.image_handlers).remove(&clientd.addr());
-    // User code: what it holds may be the last handle of this client.
+    // Dropping handlers is user code: they may own the last handle of this client.
     in_callback(callbacks, || drop(bound));
 }
 

@@ -1,13 +1,13 @@
-//! The safe Aeron client: what the official C client does, without its traps.
+//! A safe Aeron client: a wrapper around the official C client that cannot be misused from safe code.
 //!
 //! [`Aeron`] is a client of a media driver; it adds [`Publication`]s, [`ExclusivePublication`]s, [`Subscription`]s and
 //! [`Counter`]s. Every handle keeps its client alive: the client closes after the last of its handles is gone, never
 //! before, and never on the conductor thread.
 //!
-//! Its conductor, which talks to the driver, has a thread; or the program works it ([`Aeron::do_work`]).
+//! The client's conductor, which talks to the driver, runs on a thread of its own, or else the program runs it ([`Aeron::do_work`]).
 //!
-//! A driver that dies ends nothing but the handles: [`Aeron::is_closed`] becomes true, sends answer
-//! [`OfferError::Closed`], polls deliver nothing, and the process goes on.
+//! If the driver dies, the process goes on: [`Aeron::is_closed`] becomes true, sends return [`OfferError::Closed`], and polls deliver
+//! nothing.
 #![allow(unsafe_code)]
 
 mod async_add;
@@ -99,9 +99,9 @@ pub use version::{commit, version};
 
 pub(crate) use fragment_assembler::MessageBuilder;
 
-/// The length of the header in front of every frame of a log buffer, in bytes (`DataHeaderFlyweight.HEADER_LENGTH`).
+/// The length of the header at the start of every frame of a log buffer, in bytes (`DataHeaderFlyweight.HEADER_LENGTH`).
 pub const DATA_HEADER_LENGTH: usize = 32;
 /// Frames start at multiples of this length, in bytes (`FrameDescriptor.FRAME_ALIGNMENT`).
 pub const FRAME_ALIGNMENT: usize = 32;
-/// "No value" where the protocol has a signed number (`Aeron.NULL_VALUE`).
+/// Stands for "no value" in signed numbers of the protocol (`Aeron.NULL_VALUE`).
 pub const NULL_VALUE: i64 = -1;

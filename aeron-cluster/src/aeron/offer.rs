@@ -1,38 +1,38 @@
-//! Why a message was not accepted by a publication.
+//! The reasons why a publication does not accept a message.
 
 use std::fmt;
 use std::io::IoSlice;
 
 /// Why an offer or a claim was not accepted. Nothing was sent.
 ///
-/// Mirrors the negative results of `Publication.offer`. It is `Copy` and allocates nothing.
+/// Mirrors the negative results of `Publication.offer` and `aeron_publication_offer`. It is `Copy` and allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OfferError {
-    /// No subscriber is connected. May pass.
+    /// No subscriber is connected. A later attempt succeeds if one connects.
     NotConnected,
-    /// Subscribers, or the consensus module, are behind. Passes.
+    /// Subscribers, or the consensus module, have not caught up. Try again.
     BackPressured,
-    /// The log is rotating, or the publication is still being added. Passes at once.
+    /// The log is moving to its next term, or the publication is still being added. Try again at once.
     AdminAction,
-    /// The publication or its client is closed. Final.
+    /// The publication or its client is closed. Further attempts fail too.
     Closed,
-    /// The log reached the largest position its term length allows. Final: add a new publication.
+    /// The stream has reached the largest position that its term length allows. Further attempts fail too: add a new publication.
     MaxPositionExceeded,
-    /// The message is longer than the publication can take, or an argument is wrong.
+    /// The message is longer than the publication allows, or another argument is invalid.
     /// See `max_message_length` and `max_payload_length`.
     InvalidArgument,
-    /// Sending is not allowed in the callback that is running: only the cluster's container answers this.
+    /// Sending is not allowed in the callback that is running. Only the cluster's service container returns this.
     NotAllowed,
 }
 
 impl OfferError {
-    /// Whether the same message may be accepted later by the same publication, soon and without anybody's help.
+    /// Whether the same publication is likely to accept the same message soon, so that it makes sense to try again.
     pub fn is_retryable(self) -> bool {
         matches!(self, OfferError::BackPressured | OfferError::AdminAction)
     }
 
-    /// The number that Java and C have for this outcome (`Publication.NOT_CONNECTED` and its siblings).
+    /// The number that Java and C return for this reason (`Publication.NOT_CONNECTED`, `AERON_PUBLICATION_NOT_CONNECTED` and so on).
     pub fn code(self) -> i64 {
         match self {
             OfferError::NotConnected => -1,
@@ -57,14 +57,14 @@ impl OfferError {
     }
 }
 
-/// How many bytes pieces of these lengths have together. C adds them up without a look at what does not fit a `usize`: the same memory given
-/// often enough was a short message to it, of which it then copied each piece whole.
+/// The length of all slices together, in bytes. C does not check this sum for overflow: given the same large slice often enough, it would
+/// take the message for a short one, and yet copy every slice whole.
 #[inline]
 pub(crate) fn total_length(pieces: &[IoSlice<'_>]) -> Result<usize, OfferError> {
     pieces.iter().try_fold(0usize, |total, piece| total.checked_add(piece.len())).ok_or(OfferError::InvalidArgument)
 }
 
-/// Turns the result of a C offer or claim into a position or a reason.
+/// Converts the result of an offer or claim in C into a position or a reason.
 #[inline]
 pub(crate) fn position(result: i64) -> Result<i64, OfferError> {
     if result >= 0 { Ok(result) } else { Err(OfferError::from_code(result)) }

@@ -1,4 +1,4 @@
-//! A publication that threads share.
+//! A publication that several threads may use at once.
 
 use std::ffi::{CStr, CString};
 use std::io::IoSlice;
@@ -20,7 +20,7 @@ use super::offer::{OfferError, position, total_length};
 use super::reserved_value::with_supplier;
 use crate::error::Result;
 
-/// What never changes about a publication.
+/// The properties of a publication that never change.
 #[derive(Debug, Clone)]
 pub(crate) struct PublicationConstants {
     pub(crate) channel: String,
@@ -62,20 +62,20 @@ impl PublicationConstants {
     }
 }
 
-/// What both kinds of publication can be asked without asking C.
+/// Getters that both kinds of publication have, and that do not call C.
 macro_rules! constant_queries {
     () => {
-        /// The channel as it was given.
+        /// The URI of the channel, as given when this was added.
         pub fn channel(&self) -> &str {
             &self.constants.channel
         }
 
-        /// The stream within the channel.
+        /// The id of the stream within the channel.
         pub fn stream_id(&self) -> i32 {
             self.constants.stream_id
         }
 
-        /// The session by which subscribers tell this publication from others of the stream.
+        /// The id of the session, by which subscribers distinguish the publications of a stream.
         pub fn session_id(&self) -> i32 {
             self.constants.session_id
         }
@@ -85,48 +85,52 @@ macro_rules! constant_queries {
             self.constants.registration_id
         }
 
-        /// The id of the first registration of this publication: another one than [`registration_id`](Self::registration_id) where
-        /// the client had added the same before.
+        /// The id of the first registration of this publication. It differs from [`registration_id`](Self::registration_id) if this or
+        /// another client had added the same publication before.
         pub fn original_registration_id(&self) -> i64 {
             self.constants.original_registration_id
         }
 
-        /// The first term of the stream.
+        /// The id of the first term of the stream.
         pub fn initial_term_id(&self) -> i32 {
             self.constants.initial_term_id
         }
 
-        /// The position at which the stream ends for good: 2^31 terms.
+        /// The largest position that the stream can reach, in bytes: the length of 2^31 terms.
         pub fn max_possible_position(&self) -> i64 {
             self.constants.max_possible_position
         }
 
-        /// How far to shift a position to the right to get a count of terms.
+        /// The number of bits to shift a position to the right to get the number of complete terms before it.
         pub fn position_bits_to_shift(&self) -> u32 {
             self.constants.position_bits_to_shift
         }
 
-        /// The id of the counter that shows the position limit.
+        /// The id of the counter that holds the position limit.
         pub fn position_limit_id(&self) -> i32 {
             self.constants.limit_counter_id
         }
 
-        /// The id of the counter that shows the channel's status.
+        /// The id of the counter that holds the channel's status.
         pub fn channel_status_id(&self) -> i32 {
             self.constants.status_counter_id
         }
 
-        /// How many bytes are taken now before the position limit, the headers of frames included.
+        /// The number of bytes that can be sent now before the position limit is reached, frame headers included.
+        ///
+        /// # Errors
+        ///
+        /// [`Closed`](OfferError::Closed) if the publication is closed.
         pub fn available_window(&self) -> Result<i64, OfferError> {
             Ok((self.position_limit()? - self.position()?).max(0))
         }
 
-        /// The longest message, in bytes.
+        /// The maximum length of a message, in bytes.
         pub fn max_message_length(&self) -> usize {
             self.constants.max_message_length
         }
 
-        /// The longest message that is one fragment, in bytes.
+        /// The maximum length of a message that fits one fragment, in bytes.
         pub fn max_payload_length(&self) -> usize {
             self.constants.max_payload_length
         }
@@ -139,10 +143,10 @@ macro_rules! constant_queries {
 }
 pub(super) use constant_queries;
 
-/// Sends messages on a stream of a channel; may be shared between threads.
+/// Sends messages on a stream of a channel. May be shared between threads.
 ///
-/// Several publications of one client on the same channel and stream share one session. No send blocks; each is
-/// answered with the position after the message or with the reason why it was not taken. Mirrors
+/// Publications of one driver on the same channel and stream share one session, whichever client added them. Sending never blocks: it
+/// returns the position after the message, or the reason why the message was not accepted. Mirrors
 /// `io.aeron.ConcurrentPublication` and `aeron_publication_t`.
 pub struct Publication {
     handle: Handle<sys::aeron_publication_t>,
@@ -169,7 +173,12 @@ impl Publication {
 
     /// Sends a message, in several fragments if it is longer than [`max_payload_length`](Self::max_payload_length).
     ///
-    /// Returns the position after the message. Does not block and does not allocate. Mirrors `Publication.offer`.
+    /// Returns the position of the stream after the message, in bytes. Does not block and does not allocate. Mirrors `Publication.offer`.
+    ///
+    /// # Errors
+    ///
+    /// See [`OfferError`]; nothing was sent. [`InvalidArgument`](OfferError::InvalidArgument) for a message longer than
+    /// [`max_message_length`](Self::max_message_length).
     #[inline]
     pub fn offer(&self, message: &[u8]) -> Result<i64, OfferError> {
         // SAFETY: the publication is live as long as the handle; C reads the message during the call.
@@ -178,12 +187,12 @@ impl Publication {
         })
     }
 
-    /// Sends one message that lies in several pieces. Otherwise as [`offer`](Self::offer).
+    /// Sends one message whose bytes are in several slices. Otherwise as [`offer`](Self::offer).
     #[inline]
     pub fn offer_vectored(&self, pieces: &[IoSlice<'_>]) -> Result<i64, OfferError> {
         total_length(pieces)?;
-        // SAFETY: as in `offer`. IoSlice has the layout of iovec, which aeron_iovec_t repeats; C only reads them, and knows their length
-        // together.
+        // SAFETY: as in `offer`. IoSlice has the layout of iovec, which aeron_iovec_t repeats. C only reads them, and the sum of their
+        // lengths does not overflow.
         position(unsafe {
             sys::aeron_publication_offerv(
                 self.handle.ptr(),
@@ -195,8 +204,8 @@ impl Publication {
         })
     }
 
-    /// As [`offer`](Self::offer), with `header` in front of the message. What goes into one packet is written in place, for which C needs
-    /// fewer instructions than for pieces.
+    /// As [`offer`](Self::offer), with `header` in front of the message. If both fit one fragment they are written to a claim, which takes
+    /// fewer instructions in C than an offer of two slices.
     #[inline]
     pub(crate) fn offer_behind<const N: usize>(&self, header: [u8; N], message: &[u8]) -> Result<i64, OfferError> {
         let length = N + message.len();
@@ -211,26 +220,26 @@ impl Publication {
         Ok(claim.commit())
     }
 
-    /// The header comes by value: so the one that is written in place never needs an address.
+    /// Takes the header by value, so that `offer_behind` never has to put it into memory.
     #[inline(never)]
     fn offer_in_pieces<const N: usize>(&self, header: [u8; N], message: &[u8]) -> Result<i64, OfferError> {
         self.offer_vectored(&[IoSlice::new(&header), IoSlice::new(message)])
     }
 
-    /// As [`offer`](Self::offer), with a reserved value for the header of each fragment: `supplier` is given the frame, header
-    /// included, when all else of it is written. A panic in it is resumed when the message is sent.
+    /// As [`offer`](Self::offer), with a reserved value in the header of each fragment. `supplier` is called with each frame, header
+    /// included, once the rest of it is written, and returns the value. If it panics, the message is still sent; then the panic is resumed.
     pub fn offer_with_reserved_value(
         &self,
         message: &[u8],
         supplier: impl FnMut(&[u8]) -> i64,
     ) -> Result<i64, OfferError> {
-        // SAFETY: as in `offer`; the supplier and what it is given live across the call, and C keeps neither.
+        // SAFETY: as in `offer`; the supplier and its argument live across the call, and C keeps neither.
         with_supplier(supplier, |native, clientd| unsafe {
             sys::aeron_publication_offer(self.handle.ptr(), message.as_ptr(), message.len(), native, clientd)
         })
     }
 
-    /// As [`offer_vectored`](Self::offer_vectored), with a reserved value for the header of each fragment, as in
+    /// As [`offer_vectored`](Self::offer_vectored), with a reserved value in the header of each fragment, as in
     /// [`offer_with_reserved_value`](Self::offer_with_reserved_value).
     pub fn offer_vectored_with_reserved_value(
         &self,
@@ -245,49 +254,62 @@ impl Publication {
         })
     }
 
-    /// Claims space for a message of `length` bytes, to be written in place. At most
-    /// [`max_payload_length`](Self::max_payload_length). Mirrors `Publication.tryClaim`.
+    /// Claims space for a message of `length` bytes, to be written in place and then committed. Does not block and does not allocate.
+    /// Mirrors `Publication.tryClaim`.
+    ///
+    /// # Errors
+    ///
+    /// See [`OfferError`]. [`InvalidArgument`](OfferError::InvalidArgument) for a length greater than
+    /// [`max_payload_length`](Self::max_payload_length).
     #[inline]
     pub fn try_claim(&self, length: usize) -> Result<BufferClaim<'_>, OfferError> {
         let mut claim = MaybeUninit::<sys::aeron_buffer_claim_t>::uninit();
         // SAFETY: the publication is live as long as the handle; C fills the claim if the result is not negative.
         let result = unsafe { sys::aeron_publication_try_claim(self.handle.ptr(), length, claim.as_mut_ptr()) };
         let position = position(result)?;
-        // SAFETY: filled, with the length asked for, and bound to this borrow of the publication.
+        // SAFETY: filled, with the requested length, and bound to this borrow of the publication.
         Ok(unsafe { BufferClaim::from_raw(claim.assume_init().data, length, position) })
     }
 
-    /// Whether a subscriber was heard of lately.
+    /// Whether the driver currently has a subscriber for it: over UDP, one whose status messages have not timed out.
     pub fn is_connected(&self) -> bool {
         // SAFETY: the publication is live as long as the handle.
         unsafe { sys::aeron_publication_is_connected(self.handle.ptr()) }
     }
 
-    /// Whether the client ended, and with it this publication.
+    /// Whether the client has ended, and with it this publication.
     pub fn is_closed(&self) -> bool {
         // SAFETY: the publication is live as long as the handle.
         unsafe { sys::aeron_publication_is_closed(self.handle.ptr()) }
     }
 
-    /// Where the stream ends now, in bytes.
+    /// The current position of the stream, in bytes: where the next message starts.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](OfferError::Closed) if the publication is closed.
     pub fn position(&self) -> Result<i64, OfferError> {
         // SAFETY: the publication is live as long as the handle.
         position(unsafe { sys::aeron_publication_position(self.handle.ptr()) })
     }
 
-    /// The position up to which messages are taken now.
+    /// The position limit, in bytes: from there on sends are refused until receivers have caught up.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](OfferError::Closed) if the publication is closed.
     pub fn position_limit(&self) -> Result<i64, OfferError> {
         // SAFETY: the publication is live as long as the handle.
         position(unsafe { sys::aeron_publication_position_limit(self.handle.ptr()) })
     }
 
-    /// The state of the channel.
+    /// The status of the channel, as the driver reports it.
     pub fn channel_status(&self) -> ChannelStatus {
         // SAFETY: the publication is live as long as the handle.
         ChannelStatus::from_native(unsafe { sys::aeron_publication_channel_status(self.handle.ptr()) })
     }
 
-    /// The addresses that it sends from; empty for IPC, and while the channel is not active.
+    /// The local addresses that it sends from; empty for IPC, and while the channel is not active.
     pub fn local_addresses(&self) -> Result<Vec<String>> {
         // SAFETY: the publication is live as long as the handle; C writes within the vectors.
         local_addresses(|vectors, count| unsafe {
@@ -297,11 +319,11 @@ impl Publication {
 
     constant_queries!();
 
-    /// Takes over a publication that C code has added through the same client.
+    /// Takes over a publication that C code has added through the client `aeron`, and closes it when dropped.
     ///
     /// # Safety
     ///
-    /// `raw` must be live, of the client `aeron`, and closed by nobody else from now on.
+    /// `raw` must be a live publication of the client `aeron`, and nothing else may close it from now on.
     pub unsafe fn from_raw(aeron: &Aeron, raw: NonNull<sys::aeron_publication_t>) -> Result<Self> {
         // SAFETY: by this function's contract.
         unsafe { PublicationSpec::wrap(raw, aeron.share(), Notify::NOBODY) }
@@ -315,7 +337,7 @@ impl Publication {
         self.handle.keep_open()
     }
 
-    /// The C publication, for C code in the same process. It lives as long as this value; never close it.
+    /// The C publication, for C code in the same process. Valid as long as this value lives. Never close it.
     pub fn as_ptr(&self) -> *mut sys::aeron_publication_t {
         self.handle.ptr()
     }
@@ -327,7 +349,7 @@ impl std::fmt::Debug for Publication {
     }
 }
 
-/// What the driver needs to know to add a publication.
+/// The parameters of the command to the driver that adds a publication.
 #[derive(Debug)]
 pub(super) struct PublicationSpec {
     channel: CString,

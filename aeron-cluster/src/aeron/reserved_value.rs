@@ -1,4 +1,4 @@
-//! Reserved values: computed by the sender for each fragment, once it is in the log buffer, and put into its header.
+//! Reserved values, which the sender computes for each fragment once it is in the log buffer, and which are stored in its header.
 
 use std::any::Any;
 use std::ffi::c_void;
@@ -8,18 +8,18 @@ use std::ptr::NonNull;
 use super::FRAME_ALIGNMENT;
 use super::offer::{OfferError, position};
 
-/// How C takes a supplier: the function and what it is given.
+/// A supplier as C takes it: a function and its argument.
 pub(super) type NativeSupplier = Option<unsafe extern "C" fn(*mut c_void, *mut u8, usize) -> i64>;
 
-/// A supplier for the length of one offer, and the panic it may have raised.
+/// A supplier for the duration of one offer, and its panic, if any.
 struct Slot<'f, F> {
     supplier: &'f mut F,
     panic: Option<Box<dyn Any + Send>>,
-    /// What C gave for the first frame, and where the frame is for which it is called next.
+    /// The address that C passed for the first frame, and the address of the frame of the next call.
     frames: Option<(NonNull<u8>, usize)>,
 }
 
-/// Calls `offer` with a supplier for C. A panic of the supplier is resumed when the message is sent; its fragment then has the value 0.
+/// Calls `offer` with a supplier for C. A panic of the supplier is resumed after the message is sent; the value of its fragment is then 0.
 pub(super) fn with_supplier<F>(
     mut supplier: F,
     offer: impl FnOnce(NativeSupplier, *mut c_void) -> i64,

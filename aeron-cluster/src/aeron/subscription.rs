@@ -20,14 +20,13 @@ use super::native_error::{check, text};
 use super::trampoline::{Action, Slot};
 use crate::error::Result;
 
-/// More than any key of a resolved channel adds to the channel as given, in bytes.
+/// Room, in bytes, for what resolving the port adds to the length of a channel; more than is ever needed.
 const RESOLVED_CHANNEL_EXTRA: usize = 256;
 
-/// Receives messages from all publications on a stream of a channel, one image each.
+/// Receives messages from all publications on a stream of a channel. It has an image for each of them.
 ///
-/// It may be moved to another thread but not shared: polling takes `&mut self`, and images are reached through it, so
-/// that an image cannot be polled beside its subscription. Mirrors `io.aeron.Subscription` and
-/// `aeron_subscription_t`.
+/// It may be moved to another thread but not shared: polling takes `&mut self`. Images are borrowed from it, so
+/// an image cannot be polled while its subscription is. Mirrors `io.aeron.Subscription` and `aeron_subscription_t`.
 pub struct Subscription {
     handle: Handle<sys::aeron_subscription_t>,
     channel: String,
@@ -41,7 +40,7 @@ unsafe impl Send for Subscription {}
 
 impl Native for sys::aeron_subscription_t {
     unsafe fn close(raw: *mut Self, notify: Notify) {
-        // SAFETY: by the trait's contract. No image of it is retained: `Image` releases its own before it lets go of the
+        // SAFETY: by the trait's contract. No image of it is retained: `Image` releases its own before it drops the
         // subscription, and `ImageRef` borrows it.
         unsafe { sys::aeron_subscription_close(raw, notify.function, notify.clientd) };
     }
@@ -52,10 +51,14 @@ impl Subscription {
         Ok(SubscriptionSpec { channel: native_channel(channel, "channel")?, stream_id, notify: Notify::NOBODY })
     }
 
-    /// Delivers at most `fragment_limit` fragments to `handler`, and returns how many.
+    /// Calls `handler` with each of at most `fragment_limit` fragments, with its header, and returns their number.
     ///
-    /// Does not block and does not allocate. A panic of the handler stops the poll and is resumed from here; the
-    /// fragment it was given is delivered again by the next poll.
+    /// Does not block and does not allocate. If the handler panics, the poll stops, its fragment will be delivered again by the
+    /// next poll, and the panic is resumed. Mirrors `Subscription.poll`.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: C fails only for null pointers. A closed subscription delivers nothing.
     pub fn poll(&mut self, fragment_limit: usize, mut handler: impl FnMut(&[u8], &Header<'_>)) -> Result<usize> {
         self.controlled_poll(fragment_limit, |message, header| {
             handler(message, header);
@@ -63,7 +66,7 @@ impl Subscription {
         })
     }
 
-    /// As [`poll`](Self::poll), with a handler that says after each fragment how to go on.
+    /// As [`poll`](Self::poll), with a handler that returns after each fragment how to go on. Mirrors `Subscription.controlledPoll`.
     pub fn controlled_poll<F>(&mut self, fragment_limit: usize, handler: F) -> Result<usize>
     where
         F: FnMut(&[u8], &Header<'_>) -> Action,
@@ -72,8 +75,10 @@ impl Subscription {
         unsafe { poll_native(self.handle.ptr(), fragment_limit, handler) }
     }
 
-    /// Delivers the next whole frames of each image, at most `length_limit` bytes of each, to `handler`, as they stand in the log, and
-    /// returns how many bytes. What was delivered is taken, also if the handler panics. Mirrors `Subscription.blockPoll`.
+    /// Calls `handler` with the next frames of each image in one block per image, as they are in the log: only whole frames, of at most
+    /// `length_limit` bytes together. Returns the number of bytes delivered in all. Does not block.
+    ///
+    /// Delivered blocks are consumed, even if the handler panics. Mirrors `Subscription.blockPoll`.
     pub fn block_poll(&mut self, length_limit: usize, mut handler: impl FnMut(Block<'_>)) -> Result<usize> {
         let mut length = 0;
         for index in 0..self.image_count() {
@@ -84,7 +89,7 @@ impl Subscription {
         Ok(length)
     }
 
-    /// Shows every image that is connected now. Mirrors `Subscription.forEachImage`.
+    /// Calls `handler` with every image that the subscription has now. Mirrors `Subscription.forEachImage`.
     pub fn for_each_image(&mut self, mut handler: impl FnMut(&mut ImageRef<'_>)) {
         for index in 0..self.image_count() {
             if let Some(mut image) = self.image_at_index(index) {
@@ -93,13 +98,13 @@ impl Subscription {
         }
     }
 
-    /// The state of the channel.
+    /// The status of the channel, as the driver reports it.
     pub fn channel_status(&self) -> ChannelStatus {
         // SAFETY: as in `is_connected`.
         ChannelStatus::from_native(unsafe { sys::aeron_subscription_channel_status(self.handle.ptr()) })
     }
 
-    /// The addresses that it receives at, one for each destination; empty for IPC, and while the channel is not active.
+    /// The local addresses that it receives at, one for each destination; empty for IPC, and while the channel is not active.
     pub fn local_addresses(&self) -> Result<Vec<String>> {
         // SAFETY: the subscription is live as long as the handle; C writes within the vectors.
         local_addresses(|vectors, count| unsafe {
@@ -113,25 +118,25 @@ impl Subscription {
         Ok(self.local_addresses()?.into_iter().next())
     }
 
-    /// Whether some publication is connected to it.
+    /// Whether it has an open image: at least one publication is connected.
     pub fn is_connected(&self) -> bool {
         // SAFETY: the subscription is live as long as the handle.
         unsafe { sys::aeron_subscription_is_connected(self.handle.ptr()) }
     }
 
-    /// Whether the client ended, and with it this subscription.
+    /// Whether the client has ended, and with it this subscription.
     pub fn is_closed(&self) -> bool {
         // SAFETY: as in `is_connected`.
         unsafe { sys::aeron_subscription_is_closed(self.handle.ptr()) }
     }
 
-    /// How many publications it receives from now.
+    /// The current number of images: the publications that it receives from.
     pub fn image_count(&self) -> usize {
         // SAFETY: as in `is_connected`.
         unsafe { sys::aeron_subscription_image_count(self.handle.ptr()) }.max(0) as usize
     }
 
-    /// The image of a session, if that session is connected now.
+    /// The image of the session `session_id`; `None` if there is none now.
     pub fn image_by_session_id(&mut self, session_id: i32) -> Option<ImageRef<'_>> {
         // SAFETY: the subscription is live as long as the handle; the image comes retained (aeronc.h).
         let raw = unsafe { sys::aeron_subscription_image_by_session_id(self.handle.ptr(), session_id) };
@@ -139,7 +144,7 @@ impl Subscription {
         NonNull::new(raw).map(|raw| unsafe { ImageRef::from_raw(raw) })
     }
 
-    /// The image with this index, in the order of polling.
+    /// The image at `index` in the list of images; `None` if the index is not less than [`image_count`](Self::image_count).
     pub fn image_at_index(&mut self, index: usize) -> Option<ImageRef<'_>> {
         // SAFETY: as in `image_by_session_id`.
         let raw = unsafe { sys::aeron_subscription_image_at_index(self.handle.ptr(), index) };
@@ -147,17 +152,17 @@ impl Subscription {
         NonNull::new(raw).map(|raw| unsafe { ImageRef::from_raw(raw) })
     }
 
-    /// Whether an image with this correlation id is connected now. See [`Header::image_correlation_id`].
+    /// Whether it has an open image with this correlation id now. See [`Header::image_correlation_id`].
     pub fn has_image(&mut self, correlation_id: i64) -> bool {
-        // From the end: images that go meanwhile only move others forward, and whoever counts up misses one that stays.
+        // Backwards: an image that is removed meanwhile moves later ones to lower indexes, so that counting up would skip one.
         (0..self.image_count()).rev().any(|index| {
             self.image_at_index(index)
                 .is_some_and(|image| image.correlation_id() == correlation_id && !image.is_closed())
         })
     }
 
-    /// Turns the subscription into the one image of `session_id`, to be polled by itself, or gives the subscription back
-    /// if no such image is connected now.
+    /// Converts the subscription into its image of the session `session_id`, so that only this image is polled. Returns the subscription
+    /// as the error if it has no such image now.
     pub fn into_image(self, session_id: i32) -> std::result::Result<Image, Subscription> {
         // SAFETY: as in `image_by_session_id`.
         let raw = unsafe { sys::aeron_subscription_image_by_session_id(self.handle.ptr(), session_id) };
@@ -168,8 +173,8 @@ impl Subscription {
         }
     }
 
-    /// The channel with the port that the driver chose where the channel asked for port 0; `None` while the driver has
-    /// not bound it. A channel without such a port is returned as it is.
+    /// The channel, with port 0 of its endpoint replaced by the port that the driver has chosen; `None` until the driver has bound it.
+    /// A channel without port 0 is returned unchanged. Does not block. Mirrors `Subscription.tryResolveChannelEndpointPort`.
     pub fn try_resolve_channel_endpoint_port(&self) -> Result<Option<String>> {
         let uri = ChannelUri::parse(&self.channel)?;
         let wildcard = uri.is_udp()
@@ -192,12 +197,12 @@ impl Subscription {
         Ok(if text.is_empty() { None } else { Some(text) })
     }
 
-    /// The channel as it was given.
+    /// The URI of the channel, as given when this was added.
     pub fn channel(&self) -> &str {
         &self.channel
     }
 
-    /// The stream within the channel.
+    /// The id of the stream within the channel.
     pub fn stream_id(&self) -> i32 {
         self.stream_id
     }
@@ -207,16 +212,16 @@ impl Subscription {
         self.registration_id
     }
 
-    /// The id of the counter that shows the channel's status.
+    /// The id of the counter that holds the channel's status.
     pub fn channel_status_id(&self) -> i32 {
         self.channel_status_id
     }
 
-    /// Takes over a subscription that C code has added through the same client.
+    /// Takes over a subscription that C code has added through the client `aeron`, and closes it when dropped.
     ///
     /// # Safety
     ///
-    /// `raw` must be live, of the client `aeron`, and neither polled nor closed by anybody else from now on.
+    /// `raw` must be a live subscription of the client `aeron`, and nothing else may poll or close it from now on.
     pub unsafe fn from_raw(aeron: &Aeron, raw: NonNull<sys::aeron_subscription_t>) -> Result<Self> {
         // SAFETY: by this function's contract.
         unsafe { SubscriptionSpec::wrap(raw, aeron.share(), Notify::NOBODY) }
@@ -230,18 +235,18 @@ impl Subscription {
         self.handle.keep_open()
     }
 
-    /// The C subscription, for C code in the same process. It lives as long as this value; never close it, and never
-    /// poll it from C while Rust polls.
+    /// The C subscription, for C code in the same process. Valid as long as this value lives. Never close it, and never
+    /// poll it from C while Rust polls it.
     pub fn as_ptr(&self) -> *mut sys::aeron_subscription_t {
         self.handle.ptr()
     }
 }
 
-/// As [`Subscription::controlled_poll`], of a subscription that C keeps.
+/// As [`Subscription::controlled_poll`], for a subscription that C code owns.
 ///
 /// # Safety
 ///
-/// `subscription` must be live, and polled by nobody else meanwhile.
+/// `subscription` must be live, and nothing else may poll it during the call.
 pub(crate) unsafe fn poll_native<F>(
     subscription: *mut sys::aeron_subscription_t,
     fragment_limit: usize,
@@ -274,17 +279,17 @@ impl std::fmt::Debug for Subscription {
     }
 }
 
-/// What the driver needs to know to add a subscription.
+/// The parameters of the command to the driver that adds a subscription.
 #[derive(Debug)]
 pub(super) struct SubscriptionSpec {
     channel: CString,
     stream_id: i32,
-    /// Of the image handlers.
+    /// How C reports that it no longer needs the image handlers.
     notify: Notify,
 }
 
 impl SubscriptionSpec {
-    /// With handlers that the client keeps for C.
+    /// Adds image handlers, which the client keeps alive for C.
     pub(super) fn with_handlers(mut self, client: &ClientInner, handlers: ImageHandlers) -> Self {
         self.notify = retain(&client.callbacks, handlers);
         self
@@ -299,7 +304,7 @@ impl Registration for SubscriptionSpec {
         let (available, unavailable): (sys::aeron_on_available_image_t, sys::aeron_on_unavailable_image_t) =
             if self.notify.clientd.is_null() { (None, None) } else { (Some(on_available), Some(on_unavailable)) };
         let (channel, clientd) = (self.channel.as_ptr(), self.notify.clientd);
-        // SAFETY: by the trait's contract; C copies the channel; the handlers are retained until C says that it is done with them.
+        // SAFETY: by the trait's contract; C copies the channel; the handlers are retained until C reports that it is done with them.
         unsafe {
             sys::aeron_async_add_subscription(
                 out,
@@ -329,7 +334,7 @@ impl Registration for SubscriptionSpec {
     }
 
     unsafe fn cancel(client: *mut sys::aeron_t, registering: *mut Registering, notify: Notify) -> i32 {
-        // SAFETY: by the trait's contract. Removing is what aeron_async_add_subscription_cancel does too, without telling of its end.
+        // SAFETY: by the trait's contract. aeron_async_add_subscription_cancel removes it too, but does not report the end.
         unsafe {
             let id = sys::aeron_async_add_subscription_get_registration_id(registering);
             sys::aeron_async_remove_subscription(id, client, notify.function, notify.clientd)

@@ -1,7 +1,7 @@
-//! How C calls closures: one trampoline per C signature, generic over the closure, nothing boxed.
+//! How C calls closures: one trampoline per C signature, generic over the closure, without boxing.
 //!
-//! A panic never crosses C. It is caught, the trampoline refuses further fragments, and the payload is resumed after
-//! C returned.
+//! A panic never unwinds through C. It is caught, the trampoline accepts no further fragments, and the panic is resumed after
+//! C has returned.
 
 use std::any::Any;
 use std::ffi::c_void;
@@ -14,11 +14,11 @@ use super::header::{Header, Terms, next_term_offset};
 use super::look_ahead::Rest;
 use super::{DATA_HEADER_LENGTH, FRAME_ALIGNMENT};
 
-/// What to do after a fragment (`ControlledFragmentHandler.Action`).
+/// How a poll goes on after a fragment. Mirrors `ControlledFragmentHandler.Action` and `aeron_controlled_fragment_handler_action_t`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Action {
-    /// Stop, and deliver this fragment again at the next poll.
+    /// Stop, and deliver this fragment again in the next poll.
     Abort = 1,
     /// Stop after this fragment.
     Break = 2,
@@ -28,12 +28,12 @@ pub enum Action {
     Continue = 4,
 }
 
-/// A closure for the length of one poll, and the panic it may have raised. It is here itself, not behind a reference: whatever it needs for
-/// a message is found one load sooner.
+/// A closure for the duration of one poll, and its panic, if any. It is stored by value, not by reference: this saves a load for each
+/// message.
 pub(crate) struct Slot<F> {
     closure: F,
     panic: Option<Box<dyn Any + Send>>,
-    /// Of the image that is polled, if it is one and they are known.
+    /// The terms of the image that is polled; `None` for a subscription, or if they are not known.
     terms: Option<Terms>,
 }
 
@@ -42,7 +42,7 @@ impl<F> Slot<F> {
         Slot { closure, panic: None, terms: None }
     }
 
-    /// For the poll of one image, whose terms are these: with them a position costs no call.
+    /// For the poll of one image with these terms, from which positions are computed without a call of C.
     pub(super) fn of_image(closure: F, terms: Terms) -> Self {
         Slot { closure, panic: None, terms: Some(terms) }
     }
@@ -52,7 +52,7 @@ impl<F> Slot<F> {
         std::ptr::from_mut(self).cast()
     }
 
-    /// Resumes a panic of the closure. To be called after C returned, whatever it returned.
+    /// Resumes a panic of the closure. Must be called after C has returned, whatever the result.
     pub(crate) fn finish(self) {
         if let Some(payload) = self.panic {
             resume_unwind(payload);
@@ -60,23 +60,23 @@ impl<F> Slot<F> {
     }
 }
 
-/// What C is to call with [`Slot::clientd`]: only the trampoline of a slot's own type knows what that is.
+/// The functions for C to call with [`Slot::clientd`]: only the trampolines of a slot's own type know the type behind that pointer.
 impl<F> Slot<F>
 where
     F: FnMut(&[u8], &Header<'_>) -> Action,
 {
-    /// For controlled polls of one image: these end where it says [`Action::Abort`].
+    /// For controlled polls of one image, which [`Action::Abort`] ends.
     #[inline]
     pub(crate) fn controlled_fragment(&self) -> sys::aeron_controlled_fragment_handler_t {
         Some(controlled_fragment::<F>)
     }
 
-    /// For controlled polls of a subscription. Where one image's poll was aborted C goes on with the next image.
+    /// For controlled polls of a subscription. If the poll of one image is aborted, C continues with the next image.
     pub(crate) fn controlled_fragment_of_any(&self) -> sys::aeron_controlled_fragment_handler_t {
         Some(controlled_fragment_of_any::<F>)
     }
 
-    /// For polls that give whole messages, put together by C: such a message lies in memory of C's own, and no header before it.
+    /// For polls that deliver whole messages, reassembled by C: such a message is in memory of C, without a frame header before it.
     pub(crate) fn controlled_message(&self) -> sys::aeron_controlled_fragment_handler_t {
         Some(controlled_message::<F>)
     }
@@ -166,7 +166,7 @@ where
     unsafe { call::<F>(clientd, buffer, length, Header::from_raw(header, flags, None, Rest::NONE)) }
 }
 
-/// Whether the closure of this poll is not to be called again.
+/// Whether the closure of this poll must not be called again.
 ///
 /// # Safety
 ///
@@ -194,7 +194,7 @@ where
     let slot = unsafe { &mut *clientd.cast::<Slot<F>>() };
     // SAFETY: C passes `length` bytes that are valid during the call, and never a null pointer.
     let message = unsafe { std::slice::from_raw_parts(buffer, length) };
-    // The closure is not called again after a panic, so nothing can see what it left half done.
+    // The closure is not called again after a panic, so nothing observes state that it left inconsistent.
     match catch_unwind(AssertUnwindSafe(|| (slot.closure)(message, &header))) {
         Ok(action) => action as u32,
         Err(payload) => {

@@ -10,7 +10,7 @@ pub fn version() -> &'static str {
     text(unsafe { sys::aeron_version_text() })
 }
 
-/// The commit that the linked C client says it was built from; empty if it does not know.
+/// The commit that the linked C client was built from, as it reports it; empty if unknown.
 pub fn commit() -> &'static str {
     // SAFETY: aeron_version_gitsha (aeronc.h) returns a string constant.
     text(unsafe { sys::aeron_version_gitsha() })
