@@ -18,7 +18,7 @@ use super::mark_file::ClusterMarkFile;
 use super::service_adapter::ServiceAdapter;
 use super::start::{refuse_start, with_signs_of_life};
 use super::state::State;
-use super::stop::{Fault, Outcome, Stop, panicked};
+use super::stop::{Fault, Outcome, Stop, panicked, without_panic};
 use super::trackers::DutyCycle;
 use super::{Cluster, ClusteredService, Role, Termination, affinity};
 use crate::aeron::{Action, IdleStrategy, NULL_VALUE, Publication, Subscription};
@@ -121,7 +121,7 @@ impl<S: ClusteredService> Agent<S> {
 
     /// Runs the service until it ends, and says how it did.
     pub(super) fn run(mut self) -> Result<Termination> {
-        let Err(stop) = caught(|| self.work());
+        let Err(stop) = without_panic(|| self.work(), Stop::Failed);
         self.close(stop)
     }
 
@@ -134,7 +134,7 @@ impl<S: ClusteredService> Agent<S> {
 
     /// As `cycle`, with a panic turned into a stop.
     pub(super) fn caught_cycle(&mut self) -> Result<usize, Stop> {
-        caught(|| self.cycle())
+        without_panic(|| self.cycle(), Stop::Failed)
     }
 
     /// Starts the service at the first call; later calls run one duty cycle. Returns the work done.
@@ -264,11 +264,4 @@ impl<S: ClusteredService> Agent<S> {
     pub(super) fn state(&self) -> &State {
         &self.core.cluster.state
     }
-}
-
-/// Runs a part of the agent. Panics of the service's callbacks are caught before they get here; what is left is other user code: an idle
-/// strategy, a version validator. `AssertUnwindSafe` is sound since the agent does nothing after a panic but end.
-fn caught<T>(part: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
-    catch_unwind(AssertUnwindSafe(part))
-        .unwrap_or_else(|payload| Err(Stop::Failed(panicked("the container", payload.as_ref()))))
 }

@@ -157,7 +157,7 @@ impl<S: ClusteredService> Core<S> {
         }
         tracing::info!(log_position = event.log_position, "taking a snapshot");
         let begin = Instant::now();
-        let taken = without_panic(|| self.take_snapshot(event.log_position, event.leadership_term_id));
+        let taken = without_panic(|| self.take_snapshot(event.log_position, event.leadership_term_id), Fault::Error);
         self.snapshot_durations.record(saturating_nanos(begin.elapsed()));
         let (recording_id, failure) = match taken {
             Ok(recording_id) => (recording_id, None),

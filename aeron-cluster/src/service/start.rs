@@ -70,7 +70,7 @@ impl<S: ClusteredService> Agent<S> {
         let started = if recovery.has_snapshot() {
             recovery.snapshot_recording_id(service_id).map_err(Fault::from).and_then(|recording_id| {
                 snapshot_recording_id = recording_id;
-                without_panic(|| self.core.start_from_snapshot(recording_id))
+                without_panic(|| self.core.start_from_snapshot(recording_id), Fault::Error)
             })
         } else {
             self.core.start_empty()

@@ -1,4 +1,49 @@
 //! Why the agent ends, and which failures it survives.
+//!
+//! A step of the agent returns an [`Outcome`]. If it fails, its [`Fault`] goes up to one of two places, which decide whether the agent ends. If
+//! it does, they make a [`Stop`], with which `Agent::close` ends it.
+//!
+//! ```text
+//! a callback panics, on_start fails,
+//! the log or the control channel cannot be read
+//!   └─► Fault::Error ───────┐
+//! a snapshot fails          │                             ┌─► only counted: the agent goes on
+//!   └─► Fault::Survivable ──┼─► Core::settle              │
+//! asked to end, no client,  │   (starting: Agent::fatal) ─┤
+//! wrong log, no space left  │                             └─► Stop ─► Agent::close ─► Termination, or an error
+//!   └─► Fault::Stop(Stop) ──┘
+//! ```
+//!
+//! | Fault | while running (`settle`) | while starting (`fatal`) |
+//! |---|---|---|
+//! | `Stop` | ends with this `Stop` | ends with this `Stop` |
+//! | any other, and the client is closed | counted; ends as `Aborted` | counted; ends as `Aborted` |
+//! | `Error`, under `FailurePolicy::Terminate` | ends as `Failed` | ends as `Failed` |
+//! | `Error`, under `FailurePolicy::LogAndContinue` | counted; goes on | ends as `Failed` |
+//! | `Survivable` | counted; goes on | ends as `Failed` |
+//!
+//! `Agent::settled` is `settle` for a step with a value. After a panic of the service under `Terminate`, a closed client makes no difference.
+//! Errors that need no decision are counted at once and go no further: the last acknowledgement failed (`control.rs`), or the log
+//! could not be joined and will be tried again (`joining.rs`).
+//!
+//! What `Agent::close` does with a `Stop`:
+//!
+//! | Stop | error log | termination hooks | `on_terminate` | result |
+//! |---|---|---|---|---|
+//! | `Closed` | nothing | no | yes | `Ok(Closed)` |
+//! | `Terminated`, expected | nothing | yes | yes | `Ok(Expected)` |
+//! | `Terminated`, unexpected | recorded | yes | yes | `Ok(Unexpected)` |
+//! | `Failed` | recorded and counted | yes | unless it panicked | the error |
+//! | `Aborted` | recorded | yes | no | an error of kind `DriverDead` |
+//!
+//! `on_terminate` is called only if the service has started, and only once. A panic while the service is dropped makes every result an error,
+//! as does a mark file that cannot be written after `Closed`.
+//!
+//! A callback cannot return a `Stop`. What comes up while one runs (`Cluster::terminate`, or a tick while it idles) is kept in `State`: the first
+//! reason wins, and sends are refused from then on. `Core::call` and `Core::idle` take it from there after the callback.
+//!
+//! Panics: `Core::call` turns those of callbacks into `Fault::Error`; [`without_panic`] catches those of other user code
+//! that the agent calls. Making and dropping the service have a `catch_unwind` of their own.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,17 +99,22 @@ impl From<Error> for Fault {
     }
 }
 
-/// Runs a part whose outcome must be acknowledged to the consensus module in any case, and turns a panic into an error. Only user code that is
-/// not a callback of the service can panic here: a version validator, a credentials supplier.
-pub(super) fn without_panic<T>(part: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+/// Runs a part of the agent, and converts a panic with `failed`: to `Stop::Failed` around the whole duty cycle, to `Fault::Error` around a part
+/// whose outcome must be acknowledged to the consensus module in any case. Panics of the callbacks of the service are caught in `Core::call`;
+/// those of other user code end here: an idle strategy, a version validator, a credentials supplier.
+pub(super) fn without_panic<T, E>(
+    part: impl FnOnce() -> Result<T, E>,
+    failed: impl FnOnce(Error) -> E,
+) -> Result<T, E> {
+    // Unwind safe: parts keep their state consistent wherever that code is called, or the agent ends.
     catch_unwind(AssertUnwindSafe(part))
-        .unwrap_or_else(|payload| Err(panicked("the container", payload.as_ref()).into()))
+        .unwrap_or_else(|payload| Err(failed(panicked("the container", payload.as_ref()))))
 }
 
-/// The result of a step of the agent.
+/// The result of a step of the agent. See the module.
 pub(super) type Outcome<T> = Result<T, Fault>;
 
-/// What a panic said.
+/// The message of a panic.
 pub(super) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     payload
         .downcast_ref::<&str>()
@@ -73,7 +123,7 @@ pub(super) fn panic_text(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("a payload that is no text")
 }
 
-/// A panic, as an error.
+/// The error for a panic in `what`.
 pub(super) fn panicked(what: &str, payload: &(dyn Any + Send)) -> Error {
     Error::new(ErrorKind::Terminated, format!("{what} panicked: {}", panic_text(payload)))
 }
