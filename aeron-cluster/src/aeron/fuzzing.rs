@@ -8,6 +8,7 @@ use super::block::check_block;
 use super::header::Terms;
 use super::trampoline::Slot;
 use super::{Action, DATA_HEADER_LENGTH, FRAME_ALIGNMENT, Header, LookAhead};
+use crate::bytes::i32_at;
 use crate::codec::SessionMessageHeader;
 
 /// The least length of a term that there is.
@@ -45,9 +46,9 @@ pub struct Polled {
 pub(crate) fn poll(frames: &[u8], mut on_fragment: impl FnMut(&[u8], &Header<'_>) -> Action) -> Polled {
     let mut polled = Polled::default();
     let Some(last) = TERM_LENGTH.checked_sub(frames.len().next_multiple_of(FRAME_ALIGNMENT)) else { return polled };
-    let start = int(frames, 8).and_then(|offset| usize::try_from(offset).ok()).unwrap_or(last);
+    let start = i32_at(frames, 8).and_then(|offset| usize::try_from(offset).ok()).unwrap_or(last);
     let start = if start <= last && start.is_multiple_of(FRAME_ALIGNMENT) { start } else { last };
-    let initial_term_id = int(frames, 20).unwrap_or_default();
+    let initial_term_id = i32_at(frames, 20).unwrap_or_default();
     let mut ahead = LookAhead::default();
     let mut look_and_call = |payload: &[u8], header: &Header<'_>| {
         header.look_ahead(&mut ahead, SessionMessageHeader::SESSION_ID_OFFSET, |_| polled.seen += 1);
@@ -59,7 +60,7 @@ pub(crate) fn poll(frames: &[u8], mut on_fragment: impl FnMut(&[u8], &Header<'_>
     bytes[start..start + frames.len()].copy_from_slice(frames);
     let mut offset = start;
     // C takes any length above zero; one that is too short, or leads out of its term, would be C's to believe.
-    while let Some(length) = int(bytes, offset).and_then(|length| usize::try_from(length).ok()) {
+    while let Some(length) = i32_at(bytes, offset).and_then(|length| usize::try_from(length).ok()) {
         let end = offset + length.next_multiple_of(FRAME_ALIGNMENT);
         if length < DATA_HEADER_LENGTH || end > TERM_LENGTH {
             break;
@@ -89,7 +90,7 @@ fn deliver(
     initial_term_id: i32,
     on_fragment: &mut impl FnMut(&[u8], &Header<'_>) -> Action,
 ) -> Action {
-    let (frame_length, session_id, reserved) = (int(log, 0), int(log, 12), log[24]);
+    let (frame_length, session_id, reserved) = (i32_at(log, 0), i32_at(log, 12), log[24]);
     let frame = log.as_mut_ptr();
     let header = NativeHeader {
         frame,
@@ -134,8 +135,4 @@ pub(crate) fn is_block(frames: &[u8]) -> bool {
 fn bytes_of(lines: &mut [Line]) -> &mut [u8] {
     // SAFETY: the lines are bytes, one behind the other.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE) }
-}
-
-fn int(bytes: &[u8], at: usize) -> Option<i32> {
-    bytes.get(at..)?.first_chunk().copied().map(i32::from_le_bytes)
 }

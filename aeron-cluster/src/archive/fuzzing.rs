@@ -7,6 +7,7 @@ use aeron_sys as sys;
 use super::recording::on_descriptor;
 use super::recording_subscription::on_subscription;
 use super::{RecordingDescriptor, RecordingSignal, RecordingSubscription, response};
+use crate::bytes::i64_at;
 use crate::codec::MessageHeader;
 
 /// Where the ids of session and request are in all that an archive sends.
@@ -113,7 +114,7 @@ pub(crate) fn decode_in_c(message: &[u8]) -> Decoded {
             && sys::aeron_archive_context_set_error_handler(context, Some(on_error), errors.cast()) == 0
     };
     assert!(is_made, "no archive context");
-    let asked = long(message, CORRELATION_ID);
+    let asked = i64_at(message, CORRELATION_ID).unwrap_or(i64::MIN);
     let recordings = std::ptr::from_mut(&mut decoded.recordings).cast();
     let subscriptions = std::ptr::from_mut(&mut decoded.subscriptions).cast();
     // SAFETY: the context is live until it is closed, and no poller uses it then. `on_descriptor` adds to a `Vec<RecordingDescriptor>`, and
@@ -175,7 +176,7 @@ unsafe fn list<D>(
     // SAFETY: C allocates the poller, which uses the live context; of a subscription it has none, since it is not polled. It calls
     // `consume` within the call for a fragment, with `found`, and does not look at the fragment's header.
     unsafe {
-        let (session, none) = (long(message, CONTROL_SESSION_ID), std::ptr::null_mut());
+        let (session, none) = (i64_at(message, CONTROL_SESSION_ID).unwrap_or(i64::MIN), std::ptr::null_mut());
         assert_eq!((listing.create)(&mut poller, context, none, session, 10), 0);
         (listing.reset)(poller, asked, 2, listing.consume, found);
         (listing.on_fragment)(poller.cast(), message.as_ptr(), message.len(), std::ptr::null_mut());
@@ -208,10 +209,6 @@ unsafe extern "C" fn on_signal(signal: *mut sys::aeron_archive_recording_signal_
 unsafe extern "C" fn on_error(clientd: *mut c_void, _code: c_int, message: *const c_char) {
     // SAFETY: by this function's contract; the message is a NUL-terminated string for the length of the call.
     unsafe { (*clientd.cast::<Vec<String>>()).push(CStr::from_ptr(message).to_string_lossy().into_owned()) };
-}
-
-fn long(message: &[u8], at: usize) -> i64 {
-    message.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(i64::MIN, i64::from_le_bytes)
 }
 
 #[cfg(test)]
