@@ -192,30 +192,30 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// How a conductor's thread idles: the strategies that C has in a table. Others are
-/// looked up by name as symbols of the program, and are not found if Aeron is linked statically.
+/// What the conductor's thread does between duty cycles without work: the strategies built into C. C looks others up as symbols
+/// of the program by name, which fails if Aeron is linked statically. Mirrors `aeron_context_set_idle_strategy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConductorIdleStrategy {
     /// Sleeps for this long.
     Sleeping(Duration),
-    /// Yields to other threads of the core.
+    /// Yields the processor to other threads (`sched_yield`).
     Yielding,
-    /// Spins: reacts fastest and takes a whole core.
+    /// Spins with a pause instruction. Reacts fastest, and keeps a core busy.
     Spinning,
-    /// Spins without a pause instruction.
+    /// Spins without a pause instruction, and keeps a core busy.
     NoOp,
-    /// Spins 10 times, yields 20 times, then sleeps for 1 µs, twice as long each time up to 1 ms.
+    /// Spins 10 times, yields 20 times, then sleeps: for 1 µs at first, then twice as long each time, up to 1 ms. Starts again after work.
     Backoff,
-    /// As `Backoff`, with limits of one's own.
+    /// As [`Backoff`](Self::Backoff), with the given limits.
     BackoffUpTo {
-        /// How often it spins.
+        /// The number of times it spins.
         max_spins: u32,
-        /// How often it yields then.
+        /// The number of times it yields after that.
         max_yields: u32,
-        /// How long it sleeps first.
+        /// The length of the first sleep.
         min_park: Duration,
-        /// How long it sleeps at most, once it has slept twice as long each time.
+        /// The maximum length of a sleep. Each sleep is twice as long as the one before, up to this.
         max_park: Duration,
     },
 }

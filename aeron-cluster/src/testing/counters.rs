@@ -7,9 +7,9 @@ use std::path::Path;
 
 use crate::{Error, ErrorKind, Result};
 
-/// Type ids of the counters that tests look at. Mirrors `AeronCounters`.
+/// Type ids of the counters that tests read. Mirrors `AeronCounters`.
 pub mod type_id {
-    /// How far a subscription has read an image; the key has the stream's id at offset 12.
+    /// Position up to which a subscription has read an image; the key has the id of the stream at offset 12.
     pub const SUBSCRIBER_POSITION: i32 = 4;
     /// Status of a receive channel; the label ends with the channel.
     pub const RECEIVE_CHANNEL_STATUS: i32 = 7;
@@ -19,9 +19,10 @@ pub mod type_id {
     pub const NODE_ROLE: i32 = 201;
     /// Position up to which the cluster's log is committed.
     pub const COMMIT_POSITION: i32 = 203;
-    /// What a consensus module recovers from; there as soon as it waits for its services.
+    /// What a consensus module recovers from: the key has the leadership term, the log position and the snapshots. The counter exists while
+    /// the module waits for its services to start.
     pub const RECOVERY_STATE: i32 = 204;
-    /// Number of snapshots a consensus module took.
+    /// Number of snapshots that a consensus module has taken.
     pub const SNAPSHOT_COUNT: i32 = 205;
     /// State of an election; 17 is closed.
     pub const ELECTION_STATE: i32 = 207;
@@ -29,7 +30,7 @@ pub mod type_id {
     pub const CONSENSUS_MODULE_ERRORS: i32 = 212;
     /// Number of errors of a service container.
     pub const SERVICE_ERRORS: i32 = 215;
-    /// The present leadership term.
+    /// Id of the current leadership term.
     pub const LEADERSHIP_TERM_ID: i32 = 239;
 }
 
