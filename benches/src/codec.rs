@@ -9,7 +9,7 @@ use aeron_cluster::codec::{
 
 use crate::{Case, LENGTH, MESSAGES, Stage};
 
-/// Work that needs nothing.
+/// A case that needs no driver and no streams.
 struct Pure<F>(F);
 
 impl<F: FnMut()> Case for Pure<F> {

@@ -1,4 +1,4 @@
-//! The container, driven through its duty cycle over a log that is there already, and a bare loop in C that answers as it does.
+//! The container, whose duty cycle runs over a log that is already written, and a bare loop in C that sends the same answers.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -17,12 +17,12 @@ use crate::{Case, LENGTH, Stage, native};
 const COMMIT_POSITION_TYPE_ID: i32 = 203;
 const RECOVERY_STATE_TYPE_ID: i32 = 204;
 
-/// What the answers to a batch take of the stream to the client.
+/// How many bytes of the stream to the client the answers to a batch take.
 fn egress_bytes(stage: &Stage) -> usize {
     stage.messages() as usize * (32 + 32 + LENGTH)
 }
 
-/// Counts what it applies, and answers it if it is to.
+/// Counts the events that it applies, and echoes messages if `answers` is set.
 struct Counting {
     applied: Rc<Cell<u64>>,
     answers: bool,
@@ -47,7 +47,7 @@ impl ClusteredService for Counting {
     ) {
         self.applied.set(self.applied.get() + 1);
         if let Some(session) = session.filter(|_| self.answers) {
-            // Before the client is connected, too.
+            // Also retries until the client is connected.
             while session.offer(message).is_err() {
                 if cluster.idle(0).is_err() {
                     return;
@@ -65,9 +65,9 @@ impl ClusteredService for Counting {
     }
 }
 
-/// A container and the consensus module that it takes this for.
+/// A container, for which the benchmark plays the consensus module.
 struct Driven {
-    // The container goes before what it reads.
+    // Dropped first: it uses what comes after.
     agent: ClusteredServiceAgent<Counting>,
     applied: Rc<Cell<u64>>,
     expected: u64,
@@ -115,14 +115,14 @@ impl Driven {
         Driven { agent, applied, expected: 0, log, commit_position, _recovery: recovery, _stage: Rc::clone(stage) }
     }
 
-    /// Puts an event into the log.
+    /// Appends an event to the log.
     fn append(&mut self, event: &[u8]) {
         let position = send(|| self.log.offer(event));
         self.commit_position.set(position);
         self.expected += 1;
     }
 
-    /// Has the container apply what is in the log.
+    /// Makes the container apply everything in the log.
     fn apply(&mut self) {
         while self.applied.get() < self.expected {
             work(&mut self.agent);
@@ -177,18 +177,18 @@ fn message(session: i64) -> Vec<u8> {
     [header.encode().as_slice(), &[5; LENGTH]].concat()
 }
 
-/// Applying events, and nothing else.
+/// Applies events, without answers.
 struct Apply {
     container: Driven,
     events: Vec<Vec<u8>>,
-    /// How many events there have been.
+    /// How many events have been appended.
     applied: usize,
     batch: usize,
 }
 
 impl Case for Apply {
     fn prepare(&mut self) {
-        // On from where the last batch ended: so all sessions have their turn.
+        // Continues where the last batch ended, so that all sessions get their turn.
         for _ in 0..self.batch {
             self.container.append(&self.events[self.applied % self.events.len()]);
             self.applied += 1;
@@ -209,9 +209,9 @@ fn apply(stage: &Rc<Stage>, sessions: i64, events: Vec<Vec<u8>>) -> Box<dyn Case
     Box::new(Apply { container, events, applied: 0, batch: stage.messages() as usize })
 }
 
-/// One message of each session, in an order that is no order.
+/// One message of each session, in scattered order.
 fn messages(sessions: i64) -> Vec<Vec<u8>> {
-    // A prime that divides no count of sessions here.
+    // A prime that divides none of the numbers of sessions used here.
     (0..sessions).map(|index| message(1 + index * 7_919 % sessions)).collect()
 }
 
@@ -228,10 +228,10 @@ pub fn apply_timers(stage: &Rc<Stage>) -> Box<dyn Case> {
     apply(stage, 0, vec![event])
 }
 
-/// Answering the messages of one session.
+/// The container answers the messages of one session.
 struct EchoRust {
     container: Driven,
-    /// What the container answers with, in another hand: it tells how much room there is.
+    /// The publication that the container answers on, added a second time, to see how much room there is.
     witness: Publication,
     client: Subscription,
     stage: Rc<Stage>,
@@ -254,7 +254,7 @@ fn room(publication: &Publication) -> i64 {
     until("a position", || publication.position_limit().ok()) - publication.position().unwrap_or(0)
 }
 
-/// The container that answers messages of a log.
+/// The case of the container that answers the messages of a log.
 pub fn echo_rust(stage: &Rc<Stage>) -> Box<dyn Case> {
     let mut container = Driven::new(stage, Role::Leader);
     let (witness, client) = stage.stream();
@@ -264,7 +264,7 @@ pub fn echo_rust(stage: &Rc<Stage>) -> Box<dyn Case> {
     Box::new(EchoRust { container, witness, client, stage: Rc::clone(stage) })
 }
 
-/// The same in C.
+/// The same case with the loop in C.
 struct EchoC {
     log: ExclusivePublication,
     image: Image,
@@ -288,7 +288,7 @@ impl Case for EchoC {
     }
 }
 
-/// The bare loop in C that does.
+/// A bare loop in C answers the messages.
 pub fn echo_c(stage: &Rc<Stage>) -> Box<dyn Case> {
     let (log, subscription) = stage.exclusive_stream();
     let image = image(subscription, log.session_id());

@@ -1,7 +1,7 @@
 //! Measurements of `aeron-cluster`.
 //!
-//! A [`Case`] is a piece of work that is done again and again. `cargo bench -p aeron-cluster-benches` tells its time; the program
-//! `instructions` counts its instructions and compares them with the checked-in ones, and ours with those of the same loop in C.
+//! A [`Case`] is a piece of work that is repeated. `cargo bench -p aeron-cluster-benches` times it. The program `instructions` counts its
+//! instructions and compares them with the checked-in counts and with those of the same loop in C.
 
 mod codec;
 mod container;
@@ -16,24 +16,24 @@ use std::rc::Rc;
 pub use container::{echo_c, echo_rust};
 pub use stage::Stage;
 
-/// Messages of a run.
+/// The number of messages of a run.
 pub const MESSAGES: u64 = 2_000;
-/// Bytes of a message.
+/// The length of a message, in bytes.
 pub const LENGTH: usize = 64;
 
-/// Something to measure.
+/// A piece of work to measure.
 pub trait Case {
-    /// Puts in place what a run works on. Not measured.
+    /// Prepares a run. Not measured.
     fn prepare(&mut self);
 
-    /// Handles [`MESSAGES`] messages; if it is an echo, as many as its [`Stage`] is for. Measured.
+    /// Runs once, which is measured: handles [`MESSAGES`] messages, or for an echo case as many as its [`Stage`] was started for.
     fn run(&mut self);
 }
 
-/// Makes a case.
+/// Creates a case.
 pub type Make = fn(&Rc<Stage>) -> Box<dyn Case>;
 
-/// All cases. One that has a loop in C beside it is called `…/rust`, and that loop `…/c`.
+/// All cases by name. If there is the same loop in C, the names end in `/rust` and `/c`.
 pub const CASES: &[(&str, Make)] = &[
     ("codec/decode_session_message", codec::decode_session_message),
     ("codec/decode_timer_event", codec::decode_timer_event),
@@ -59,7 +59,7 @@ pub const CASES: &[(&str, Make)] = &[
     ("apply/timers", container::apply_timers),
 ];
 
-/// How many instructions a case may take beside another: `(this, that, at most so many times as many)`.
+/// Bars for instruction counts: `(case, other case, maximum ratio of the first to the second)`.
 pub const BARS: &[(&str, &str, f64)] = &[
     ("poll/rust", "poll/c", 1.05),
     ("offer/rust", "offer/c", 1.05),

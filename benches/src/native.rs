@@ -79,19 +79,19 @@ pub fn echo(log: &mut Image, to: &Publication, mut commit_position: i64, message
     assert_eq!(result, 0, "the loop in C cannot answer");
 }
 
-/// Whether this process runs in valgrind.
+/// Whether this process runs under valgrind.
 pub fn is_under_valgrind() -> bool {
-    // SAFETY: asks, and changes nothing.
+    // SAFETY: only reads a state.
     unsafe { c::bench_under_valgrind() }
 }
 
-/// Whether valgrind's header was there when this was built.
+/// Whether valgrind's header was found when this was built.
 pub fn knows_valgrind() -> bool {
     // SAFETY: as above.
     unsafe { c::bench_knows_valgrind() }
 }
 
-/// Has callgrind count the instructions of `work`, on this thread alone, and write the count to its next file.
+/// Makes callgrind count the instructions of `work`, on this thread only, and write the count to its next file.
 pub fn counted(work: impl FnOnce()) {
     // SAFETY: without valgrind this does nothing.
     unsafe { c::bench_start_counting() };

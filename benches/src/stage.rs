@@ -1,4 +1,4 @@
-//! What all cases stand on: a media driver in this process, and a client.
+//! What all cases use: a media driver in this process, and a client.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ use aeron_cluster::testing::WorkDir;
 use crate::MESSAGES;
 use crate::until::until;
 
-/// The least length of a term: many times what most cases have under way.
+/// The minimum length of a term, in bytes: many times what most cases have in flight.
 const TERM_LENGTH: u64 = 4 * 1024 * 1024;
-/// What a term has room for, for each message of a batch: an IPC stream takes half a term, and that is to be two batches.
+/// The length of a term, in bytes, for each message of a batch. An IPC publication may be half a term ahead, which should be two batches.
 const BYTES_OF_A_MESSAGE: u64 = 4 * 128;
 
 /// A driver with a client.
 pub struct Stage {
-    // The order is that of dropping: the client before its driver, and that before its directory.
+    // In the order of dropping: the client before its driver, the driver before its directory.
     /// The client.
     pub aeron: Aeron,
     _driver: MediaDriver,
@@ -29,12 +29,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts both, for [`MESSAGES`] at a time.
+    /// Starts driver and client, for [`MESSAGES`] messages at a time.
     pub fn new() -> Rc<Self> {
         Self::for_batches_of(MESSAGES)
     }
 
-    /// Starts both, for echo cases with so many messages at a time.
+    /// Starts driver and client, for echo cases with the given number of messages at a time.
     pub fn for_batches_of(messages: u64) -> Rc<Self> {
         let dir = WorkDir::new().expect("a directory");
         let context = DriverContext::new().dir(dir.path().join("driver")).threading_mode(ThreadingMode::Shared);
@@ -49,7 +49,7 @@ impl Stage {
         self.messages
     }
 
-    /// How many such batches a stream takes until it writes to the same memory again.
+    /// How many such batches a stream takes before it reuses memory.
     pub fn batches_of_a_round(&self) -> u64 {
         3 * self.term_length / (self.messages * BYTES_OF_A_MESSAGE / 4) + 1
     }
@@ -59,7 +59,7 @@ impl Stage {
         format!("aeron:ipc?term-length={}", self.term_length)
     }
 
-    /// A number that no other case has: a stream, or the id of a cluster.
+    /// A number that no other case has, for a stream id or cluster id.
     pub fn number(&self) -> i32 {
         self.used.replace(self.used.get() + 1)
     }
@@ -88,7 +88,7 @@ impl Stage {
     }
 }
 
-/// The image of a stream's one publication.
+/// The image of the only publication of a stream.
 pub fn image(subscription: Subscription, session_id: i32) -> Image {
     let mut found = Some(subscription);
     until("an image", || match found.take()?.into_image(session_id) {
@@ -105,7 +105,7 @@ pub fn send(mut offer: impl FnMut() -> Result<i64, OfferError>) -> i64 {
     until("room for a message", || offer().ok())
 }
 
-/// Receives everything that is there, and waits until the stream has room for `length` bytes.
+/// Receives everything that has been sent, and waits until the stream has room for `length` bytes.
 pub fn make_room(subscription: &mut Subscription, length: usize, room: impl Fn() -> i64) {
     until("room in the stream", || {
         while subscription.poll(1000, |_, _| {}).expect("a subscription that works") > 0 {}

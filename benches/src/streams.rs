@@ -1,4 +1,4 @@
-//! Images and publications, in Rust and in C.
+//! Polling images and sending on publications, in Rust and in C.
 
 use std::hint::black_box;
 use std::rc::Rc;
@@ -9,13 +9,13 @@ use crate::stage::{image, make_room, send};
 use crate::until::until;
 use crate::{Case, LENGTH, MESSAGES, Stage, native};
 
-/// Fragments of a poll, as many as the container takes.
+/// The fragment limit of a poll, the same as the container's.
 const FRAGMENT_LIMIT: usize = 50;
-/// What a run sends, in bytes.
+/// How much a run sends, in bytes.
 const BYTES: usize = MESSAGES as usize * (32 + LENGTH);
 const MESSAGE: [u8; LENGTH] = [5; LENGTH];
 
-/// Receiving [`MESSAGES`] messages that are there already.
+/// Receives [`MESSAGES`] messages that have already been sent.
 struct Poll {
     publication: ExclusivePublication,
     image: Image,
@@ -63,7 +63,7 @@ pub fn poll_c(stage: &Rc<Stage>) -> Box<dyn Case> {
     poll(stage, |image, limit| native::poll(image, limit, MESSAGES))
 }
 
-/// Sending [`MESSAGES`] messages, for which there is room.
+/// Sends [`MESSAGES`] messages, for which there is room.
 struct Send<P> {
     publication: P,
     subscription: Subscription,

@@ -11,13 +11,13 @@ use crate::example;
 
 pub const RUST: &str = "Rust";
 pub const JAVA: &str = "Java";
-/// No container, but loops that do a part of the work of one.
+/// Not a container, but loops that do a part of its work.
 pub const C: &str = "C";
 
 /// A container with an echo service, as a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contestant {
-    /// What the tables call it.
+    /// Its name in tables.
     pub name: String,
     kind: Kind,
 }
@@ -36,7 +36,7 @@ pub enum Idle {
     Spin,
 }
 
-/// Where a service belongs.
+/// The node that a service belongs to.
 #[derive(Debug, Clone)]
 pub struct Place {
     pub aeron_dir: PathBuf,
@@ -52,14 +52,14 @@ impl Contestant {
         Contestant { name: JAVA.to_owned(), kind: Kind::Java }
     }
 
-    /// Whether it is neither Rust's nor Java's.
+    /// Whether it is neither the Rust container nor Java's.
     pub fn is_other(&self) -> bool {
         matches!(self.kind, Kind::Program(_))
     }
 
-    /// Starts it as the one service of a node.
+    /// Starts it as the only service of a node.
     pub fn start(&self, place: &Place, idle: Idle, java: &Java) -> Result<Process> {
-        // One container does not know when another's file is out of date, and waits.
+        // The mark file of the container before: another one may not see that it is outdated, and wait.
         let mark_file = place.cluster_dir.join("cluster-mark-service-0.dat");
         if mark_file.exists() {
             std::fs::remove_file(&mark_file).with_context(|| mark_file.display().to_string())?;

@@ -1,10 +1,10 @@
-//! A core for what spins: everything else stays off it.
+//! Reserves a core for a spinning thread: everything else stays off it.
 
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Does work on all cores but the last, as does what is started meanwhile. Where there is one core, on that.
+/// Runs `work`, and what it starts, on all cores but the last. If there is only one core, on that.
 pub fn without_last<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let all = allowed()?;
     // A list such as `0,2-3`.
@@ -28,7 +28,7 @@ fn allowed() -> Result<String> {
     Ok(line.context("no Cpus_allowed_list in /proc/self/status")?.trim().to_owned())
 }
 
-/// Has all threads, and what is started from now on, use these cores.
+/// Restricts all threads of this process, and what they start from now on, to these cores.
 fn allow(cores: &str) -> Result<()> {
     let pid = std::process::id().to_string();
     let output = Command::new("taskset")

@@ -1,4 +1,4 @@
-//! The steps of the message path beside the same loops in C: what `ci/check-instructions` counts.
+//! The steps of the message path next to the same loops in C, counted by `ci/check-instructions`.
 
 use std::process::Command;
 
@@ -16,11 +16,11 @@ const STEPS: [(&str, &str); 5] = [
     ("exclusive_claim", "claim, exclusive"),
 ];
 
-/// Counts them.
+/// Counts the instructions.
 pub fn run(results: &mut Results) -> Result<()> {
     let output = Command::new(program("instructions")?).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    // It fails where a count has risen, which is not asked here.
+    // The program fails if a count has risen, which does not matter here.
     let count = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok())

@@ -1,4 +1,4 @@
-//! A real cluster whose services the benchmark starts itself, and the load on it.
+//! A real cluster, whose services the benchmark starts itself, and the load on it.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -14,54 +14,54 @@ use crate::contestant::{Contestant, Idle, Place};
 use crate::pace::Pace;
 use crate::{cores, example, process};
 
-/// The role of a leader, as the counter tells it.
+/// The value of the node role counter of a leader.
 const LEADER: i64 = 2;
-/// The state of an election that is over, likewise. A member has its role before it replays its log.
+/// The value of the election state counter after an election. Needed too, since a member has its role before it has replayed its log.
 const CLOSED: i64 = 17;
-/// How often it is looked whether a member leads.
+/// The interval at which to check whether a member leads.
 const LOOK: Duration = Duration::from_millis(10);
-/// How long a message may take at most, on average, before a load is given up.
+/// The maximum average time per message; a slower load is given up.
 const SLOWEST: Duration = Duration::from_micros(500);
 
-/// Members, and a container on each.
+/// The members of a cluster, with a container on each.
 pub struct Live<'a> {
     java: &'a Java,
     cluster: TestCluster,
     services: Vec<Process>,
     leader: usize,
-    /// Whether the drivers that are started yield without work.
+    /// Whether drivers started from now on yield when idle.
     drivers_yield: Arc<AtomicBool>,
 }
 
-/// What a load is.
+/// The parameters of a load.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     pub messages: u64,
     pub length: usize,
-    /// Messages under way at a time.
+    /// The maximum number of messages in flight.
     pub window: u64,
     pub path: Path,
 }
 
-/// Between client and cluster.
+/// The channel between client and cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Path {
     Udp,
-    /// Quicker, where messages are only to be there.
+    /// Over shared memory, which is faster.
     Ipc,
 }
 
-/// What a load took, a message, in µs.
+/// The cost of a load per message, in µs.
 pub struct Cost {
     pub cpu: f64,
     pub time: f64,
 }
 
-/// What round trips took.
+/// The durations of round trips.
 pub struct RoundTrips {
-    /// The first of a session.
+    /// That of the first message of a session.
     pub first: Duration,
-    /// All others, in nanoseconds.
+    /// Those of all others, in nanoseconds.
     pub latencies: Histogram<u64>,
 }
 
@@ -86,8 +86,8 @@ impl<'a> Live<'a> {
         Ok(Live { java, cluster, services: Vec::new(), leader: 0, drivers_yield })
     }
 
-    /// Starts a container on every member as soon as the consensus modules wait for them, and waits for a leader. Returns how long that
-    /// took from then. Of the members, only a container that spins uses the last core, and all else yields then.
+    /// Starts a container on every member as soon as the consensus modules wait for their services, and waits for a leader. Returns the
+    /// time from then on. Only a spinning container uses the last core; all other processes of the members then yield when idle.
     pub fn start(&mut self, contestant: &Contestant, idle: Idle) -> Result<Duration> {
         self.start_members(idle)?;
         let members = self.cluster.ingress_endpoints().split(',').count();
@@ -121,11 +121,11 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// Starts what does not run, after `stop`: all but the containers.
+    /// Starts everything that `stop` has stopped, except the containers.
     fn start_members(&mut self, idle: Idle) -> Result<()> {
         let others = match idle {
             Idle::Backoff => "org.agrona.concurrent.BackoffIdleStrategy",
-            // What sleeps for a microsecond is back after sixty: that alone would be a third of a millisecond of each round trip.
+            // A sleep of 1 µs takes about 60 µs, which alone would add a third of a millisecond to each round trip.
             Idle::Spin => "org.agrona.concurrent.YieldingIdleStrategy",
         };
         self.cluster.set_property("aeron.archive.idle.strategy", others);
@@ -137,7 +137,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// Whether the member leads, and takes messages.
+    /// Whether the member leads and accepts messages.
     fn leads(&self, member: usize) -> bool {
         let Ok(Some(file)) = CncFile::open(&self.cluster.aeron_dir(member)) else { return false };
         let has =
@@ -145,12 +145,12 @@ impl<'a> Live<'a> {
         has(type_id::ELECTION_STATE, CLOSED) && has(type_id::NODE_ROLE, LEADER)
     }
 
-    /// The process of the leader's container.
+    /// The process of the container of the leader.
     pub fn service(&self) -> u32 {
         self.services[self.leader].id()
     }
 
-    /// Stops everything in order; what is on disk stays.
+    /// Stops everything in order; files on disk remain.
     pub fn stop(&mut self) -> Result<()> {
         self.cluster.stop()?;
         for service in &mut self.services {
@@ -160,7 +160,7 @@ impl<'a> Live<'a> {
         Ok(())
     }
 
-    /// Sends messages and takes their echoes, a window full at a time.
+    /// Sends messages and receives their echoes, with a window of messages in flight.
     pub fn load(&self, load: Load) -> Result<Cost> {
         let mut command = Command::new(example("cluster_client")?);
         let cluster = &self.cluster;
@@ -184,8 +184,8 @@ impl<'a> Live<'a> {
         Ok(Cost { cpu: used.as_secs_f64() * 1e6 / load.messages as f64, time: 1e6 / rate })
     }
 
-    /// Sends at a fixed rate, and times every echo from when its message was due: a stall counts for all that it delays. Off the last
-    /// core, which is the container's.
+    /// Sends at a fixed rate, and measures every echo from the time when its message was due, so that a stall counts for all messages that
+    /// it delays. Does not run on the last core, which the container uses.
     pub fn round_trips(&self, rate: u64, seconds: u64, length: usize) -> Result<RoundTrips> {
         cores::without_last(|| self.time_round_trips(rate, seconds, length))
     }
@@ -201,7 +201,7 @@ impl<'a> Live<'a> {
         let mut last_echo = Instant::now();
         while !pace.is_over() {
             let now = pace.now();
-            // All that are due: who waits for a core between any two of them never catches up.
+            // Sends all that are due: a thread that waits for a core after each of them would never catch up.
             while let Some(due) = pace.due(now) {
                 message[..8].copy_from_slice(&due.to_le_bytes());
                 match client.offer(&message) {
@@ -216,7 +216,7 @@ impl<'a> Live<'a> {
             if polled > 0 {
                 last_echo = Instant::now();
             } else {
-                // Driver, archive and consensus module share this core where there are two.
+                // On a machine with two cores, driver, archive and consensus module share this one.
                 std::thread::yield_now();
             }
             ensure!(last_echo.elapsed() < PATIENCE, "no echo: {pace} came");
@@ -225,7 +225,7 @@ impl<'a> Live<'a> {
     }
 }
 
-/// How long the echo of a session's first message takes, for which the container adds a publication.
+/// How long the echo of the first message of a session takes, for which the container has to add a publication.
 fn first_echo(client: &mut AeronCluster, message: &[u8]) -> Result<Duration> {
     let begin = Instant::now();
     let (mut is_sent, mut is_echoed) = (false, false);

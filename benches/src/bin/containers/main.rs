@@ -1,7 +1,7 @@
-//! The Rust container beside Java's, and others, in one run, under the same load of the same client: what `ci/bench` runs.
+//! Measures the Rust container, Java's and any others in one run, under the same load from the same client. `ci/bench` runs it.
 //!
-//! The containers take turns, so that what else the machine does meets all of them. Every figure comes with its median and its spread over the
-//! runs, and with the ratio of the medians. On a machine that does something else meanwhile the figures say little.
+//! The containers take turns, so that other load on the machine affects all of them. Every figure is given as the median and range of the
+//! runs, with the ratio of the medians. The figures mean little on a machine that does something else at the same time.
 
 mod allocations;
 mod contestant;
@@ -26,57 +26,57 @@ use parts::{Bench, Part, SESSIONS, SIZES, by_sessions, by_size};
 use plot::Chart;
 use results::{PERCENTILES, Results};
 
-/// The Rust container beside Java's, and others.
+/// Compares the Rust service container with Java's, and with others.
 #[derive(Parser, Debug)]
 struct Args {
-    /// One container more: a program with an echo service. It finds what it belongs to in the environment: AERON_DIR, the media
-    /// driver's directory; CLUSTER_DIR, the node's; IDLE, `backoff` or `spin`. See docs/benchmarks.md. The bars for Go are for one
-    /// that is called so.
+    /// Another container to measure: a program with an echo service. It is configured by environment variables: AERON_DIR, the
+    /// directory of the media driver; CLUSTER_DIR, the directory of the node; IDLE, `backoff` or `spin`. See docs/benchmarks.md. A
+    /// container with the name Go is compared with the bars for Go. May be repeated.
     #[arg(long, value_name = "NAME=PROGRAM")]
     container: Vec<Contestant>,
-    /// Only these parts.
+    /// Run only these parts.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
-    /// Runs of each container.
+    /// Number of runs of each container.
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// Runs of each container where one takes long: sizes, three members, recovery.
+    /// Number of runs of each container in the parts where a run takes long: sizes, members, recovery.
     #[arg(long, default_value_t = 3)]
     long_runs: usize,
-    /// Messages under load, a run.
+    /// Number of messages in each run under load.
     #[arg(long, default_value_t = 2_000_000)]
     messages: u64,
-    /// Messages before that, for the Java compilers to do their work.
+    /// Number of warm-up messages before that, so that Java is compiled.
     #[arg(long, default_value_t = 500_000)]
     warm_up: u64,
-    /// Messages after which memory is measured, in the first run.
+    /// Number of messages, in the first run, after which memory is measured.
     #[arg(long, default_value_t = 10_000_000)]
     memory_messages: u64,
-    /// Messages of the log that is recovered.
+    /// Number of messages in the log that is recovered.
     #[arg(long, default_value_t = 20_000_000)]
     log_messages: u64,
-    /// Bytes that are sent in messages of each size, unless they are --messages before that.
+    /// Number of bytes to send in messages of each size; at least 1,000 and at most --messages messages.
     #[arg(long, default_value_t = 256 * 1024 * 1024)]
     bytes: u64,
-    /// Messages under way at a time, under load.
+    /// Maximum number of messages in flight under load.
     #[arg(long, default_value_t = 256)]
     window: u64,
-    /// Batches of waiting messages that are timed.
+    /// Number of batches of waiting messages to time.
     #[arg(long, default_value_t = 25)]
     batches: usize,
-    /// Messages a second, where round trips are timed.
+    /// Messages per second while round trips are timed.
     #[arg(long, default_value_t = 10_000)]
     rate: u64,
-    /// Seconds for which round trips are timed.
+    /// Number of seconds for which round trips are timed.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
-    /// One short run of each: shows that everything works, and measures nothing.
+    /// Run everything once and briefly, to show that it works. The figures mean nothing.
     #[arg(long)]
     quick: bool,
-    /// Where table, JSON and plots go.
+    /// Directory to write the table, the JSON file and the plots to.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
-    /// Messages of a batch that a container applies.
+    /// Number of messages in a batch that a container applies.
     #[arg(skip = u32::MAX)]
     batch: u32,
 }
@@ -105,7 +105,7 @@ fn main() -> Result<()> {
     let mut bench = Bench { args: &args, java: &java, contestants: &contestants, results: Results::default() };
     let mut parts = Part::value_variants().iter().filter(|part| args.only.is_empty() || args.only.contains(part));
     let outcome = parts.try_for_each(|part| bench.run(*part));
-    // What was measured before a part failed is not lost.
+    // Results from before a part failed are written too.
     write(&bench.results, &args)?;
     outcome
 }
@@ -137,7 +137,7 @@ fn write(results: &Results, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Where this ran, and how.
+/// The machine, and the number of runs.
 fn machine(args: &Args) -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1)).unwrap_or("CPU");
@@ -150,7 +150,7 @@ fn machine(args: &Args) -> String {
 }
 
 fn latency_chart(results: &Results) -> Chart<'static> {
-    // Each nine has the same width.
+    // Each additional nine of a percentile has the same width.
     let nines = |percentile: f64| -(1. - percentile / 100.).log10();
     let ticks = PERCENTILES.iter().filter(|(_, name)| !name.is_empty());
     Chart {
@@ -192,7 +192,7 @@ fn session_chart(results: &Results) -> Chart<'static> {
     }
 }
 
-/// The medians of figures, by container.
+/// The medians of the figures, as a line for each container.
 fn lines(results: &Results, figures: &[(f64, String)]) -> Vec<(String, Vec<(f64, f64)>)> {
     let point = |name: &str, (x, figure): &(f64, String)| Some((*x, results.median(figure, name)?));
     let line = |name: String| {

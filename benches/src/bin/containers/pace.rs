@@ -1,14 +1,15 @@
-//! Messages at a fixed rate, and how long their echoes took: from when a message was due, so that a stall counts for all that it delays.
+//! Messages at a fixed rate, and the latency of their echoes, measured from when each message was due: so a stall counts for all messages that
+//! it delays.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
 
-/// Latencies beyond this count as this.
+/// The highest latency that is recorded; higher ones count as this one.
 const LONGEST_LATENCY: Duration = Duration::from_secs(60);
 
-/// When messages are due, which of them were sent, and what their echoes took in nanoseconds. Times are nanoseconds since it began.
+/// When messages are due, which of them were sent, and the latencies of their echoes. All in nanoseconds; times are since the start.
 pub struct Pace {
     begin: Instant,
     interval: u64,
@@ -27,7 +28,7 @@ impl Pace {
         self.begin.elapsed().as_nanos() as u64
     }
 
-    /// When the next message was due, if it is by now.
+    /// The time at which the next message is due, if that has come.
     pub fn due(&self, now: u64) -> Option<u64> {
         let due = self.sent * self.interval;
         (self.sent < self.messages && due <= now).then_some(due)
@@ -37,17 +38,17 @@ impl Pace {
         self.sent += 1;
     }
 
-    /// Takes in the echo of the message that was due then.
+    /// Records the echo of the message that was due at the given time.
     pub fn echoed(&mut self, due: u64) {
         self.latencies.saturating_record(self.now().saturating_sub(due));
     }
 
-    /// As `echoed`, of the first message that has no echo yet.
+    /// As `echoed`, for the first message without an echo.
     pub fn echoed_in_order(&mut self) {
         self.echoed(self.latencies.len() * self.interval);
     }
 
-    /// Whether all echoes are there.
+    /// Whether all echoes have arrived.
     pub fn is_over(&self) -> bool {
         self.latencies.len() >= self.messages
     }

@@ -1,4 +1,4 @@
-//! The parts of the benchmark, each with its figures and their bars.
+//! The parts of the benchmark, with their figures and bars.
 
 use std::time::Instant;
 
@@ -15,47 +15,47 @@ use crate::played::{Log, Played};
 use crate::results::{Figure, ITSELF, Results, Spread};
 use crate::{Args, allocations, cores, instructions, process};
 
-/// Bytes of a message under load where sizes are compared.
+/// The lengths of messages that are compared, in bytes.
 pub const SIZES: [usize; 7] = [32, 64, 256, 1024, 4096, 16 * 1024, 64 * 1024];
-/// Open sessions where their numbers are compared.
+/// The numbers of open sessions that are compared.
 pub const SESSIONS: [i64; 5] = [10, 100, 1_000, 10_000, 100_000];
-/// How many sessions a container has that is not Rust's or Java's: one may take a publication for each of them.
+/// The maximum number of sessions for other containers than Rust's and Java's, since one may add a publication for each session.
 const SESSIONS_OF_OTHERS: i64 = 1_000;
-/// How often the messages of a load a container alone gets: the kernel tells CPU time in hundredths of a second.
+/// How many times as many messages a container alone gets as one in a cluster, because the kernel counts CPU time in hundredths of a second.
 const ECHOES: u64 = 4;
-/// How often the batches of other parts are echoed: one takes less than a millisecond, and the machine has quick and slow ones.
+/// How many times as many batches are echoed as in other parts: one takes less than a millisecond, and the speed of the machine varies.
 const ECHO_BATCHES: usize = 16;
-/// What is under way at a time, of messages of any size.
+/// The maximum number of bytes in flight, for messages of any size.
 const BYTES_UNDER_WAY: usize = 1024 * 1024;
-/// How often few and many sessions take turns.
+/// How often few and many sessions alternate.
 const TURNS: usize = 10;
-/// Messages of a batch of which a container applies all at once.
+/// The number of messages in a batch that a container applies.
 const BATCH: u32 = 50_000;
 
 /// A part of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Polls, offers and claims beside C, in instructions.
+    /// Polls, offers and claims compared with C, in instructions.
     Instructions,
-    /// The echo of waiting messages beside a bare loop in C.
+    /// Echoes of waiting messages, compared with a bare loop in C.
     Echo,
-    /// Start, many sessions, snapshots: a container alone.
+    /// A container alone: start, many sessions, snapshots.
     Sessions,
-    /// CPU of a leader's container alone, under load.
+    /// A leader's container alone, under load: CPU, round trips.
     Echoes,
-    /// One member: CPU, memory, round trips.
+    /// A cluster of one member: CPU, memory, round trips.
     Load,
-    /// Messages of many sizes.
+    /// A cluster of one member with messages of many sizes: CPU.
     Sizes,
-    /// Three members.
+    /// A cluster of three members: CPU of the leader's service.
     Members,
-    /// The recovery of a long log.
+    /// Recovery of a long log.
     Recovery,
     /// Heap allocations on the message path.
     Allocations,
 }
 
-/// What all parts need.
+/// What all parts use.
 pub struct Bench<'a> {
     pub args: &'a Args,
     pub java: &'a Java,
@@ -82,7 +82,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Containers take turns, so that what else the machine does meets all.
+    /// Containers take turns, so that other load on the machine affects all of them.
     fn by_turns(
         &mut self,
         runs: usize,
@@ -106,7 +106,7 @@ impl Bench<'_> {
                 case.prepare();
                 let begin = Instant::now();
                 case.run();
-                // Until then a stream touches its memory for the first time.
+                // Until then the streams touch their memory for the first time.
                 if run >= warm_up {
                     let nanos = begin.elapsed().as_nanos() as f64 / stage.messages() as f64;
                     self.results.add(&figure, name, nanos);
@@ -131,7 +131,7 @@ impl Bench<'_> {
                 return log.stop();
             }
             log.set_sessions(sessions)?;
-            // Java compiles what it runs often.
+            // Warms up: Java compiles frequently used code.
             self.batches(&mut log, self.args.batches)?;
             let cost = Spread::of(&self.batches(&mut log, self.args.batches)?).median;
             self.results.add(&by_sessions(sessions), name, cost);
@@ -151,19 +151,19 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// What a message costs in each of so many batches, in nanoseconds.
+    /// The time per message in each of the given number of batches, in nanoseconds.
     fn batches(&self, log: &mut Log, batches: usize) -> Result<Vec<f64>> {
         (0..batches).map(|_| log.batch(BATCH.min(self.args.batch))).collect()
     }
 
-    /// What a message costs with many sessions, in multiples of what it costs with few: by turns, since a machine has quick seconds and
-    /// slow ones.
+    /// The ratio of the time per message with many sessions to that with few. They alternate, since the speed of the machine varies from
+    /// second to second.
     fn many_to_few(&self, log: &mut Log) -> Result<f64> {
         let mut costs = [Vec::new(), Vec::new()];
         for _ in 0..TURNS {
             for (sessions, costs) in [SESSIONS[0], SESSIONS[3]].into_iter().zip(&mut costs) {
                 log.set_sessions(sessions)?;
-                // Its memory is new.
+                // Touches its memory for the first time.
                 self.batches(log, 1)?;
                 costs.extend(self.batches(log, self.args.batches.div_ceil(TURNS))?);
             }
@@ -199,14 +199,14 @@ impl Bench<'_> {
         let mut log = played.join(service, Role::Leader)?;
         let mut echoes = log.hear_echoes()?;
         log.set_sessions(SESSIONS[0])?;
-        // Java compiles.
+        // Warms up Java.
         log.round_trips(&mut echoes, rate, seconds)?;
         let latencies = log.round_trips(&mut echoes, rate, seconds)?;
         log.stop()?;
         self.percentiles(&contestant.name, &latencies, ", the consensus module played")
     }
 
-    /// The round trips of a container that spins: with a note, where they were not those of a whole cluster.
+    /// Records the round trips of a spinning container, with a note in the name if there was no whole cluster.
     fn percentiles(&mut self, name: &str, latencies: &Histogram<u64>, note: &str) -> Result<()> {
         for (quantile, percent) in [(0.5, "50"), (0.99, "99"), (0.999, "99.9")] {
             let rate = self.args.rate;
@@ -232,10 +232,10 @@ impl Bench<'_> {
             let bytes = process::anonymous_memory(live.service())?;
             self.results.add(&memory, name, bytes as f64 / 1024. / 1024.);
         }
-        // A consensus module does not outlive its service: all of it starts again, with the log.
+        // A consensus module ends with its service, so everything is started again, with the log.
         live.stop()?;
         live.start(contestant, Idle::Spin)?;
-        // Archive and consensus module start anew, and compile.
+        // Warms up the archive and the consensus module, which have been started again.
         live.round_trips(args.rate, args.seconds.div_ceil(4), 64)?;
         let RoundTrips { first, latencies } = live.round_trips(args.rate, args.seconds, 64)?;
         live.stop()?;
@@ -247,8 +247,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// What messages of 64 bytes cost the leader's service. With a client on the leader's machine this has the bars. Where client and
-    /// cluster talk over UDP, the driver is what they wait for: fewer messages come at a time, and what is timed is mostly that.
+    /// The cost of messages of 64 bytes for the leader's service. The bars apply over IPC, with the client on the leader's machine. Over
+    /// UDP the driver is the bottleneck: fewer messages arrive at a time, and mostly the driver is measured.
     fn cost(&mut self, live: &mut Live, name: &str, messages: u64, note: &str) -> Result<()> {
         let bars: [(&str, &[_]); 2] = [("IPC", &[(JAVA, 0.9), ("Go", 0.35)]), ("UDP", &[])];
         for ((path_name, bars), path) in bars.into_iter().zip([Path::Ipc, Path::Udp]) {
@@ -301,17 +301,17 @@ impl Bench<'_> {
     }
 }
 
-/// Messages that are only to be there, as soon as can be.
+/// The load that writes messages to the log as fast as possible.
 fn many(messages: u64) -> Load {
     Load { messages, length: 64, window: 4096, path: Path::Ipc }
 }
 
-/// The cost of a message of a size.
+/// The figure for the cost of a message of this length.
 pub fn by_size(size: usize) -> Figure {
     Figure::new(format!("CPU of the service a message, {size} bytes (µs)"), &[])
 }
 
-/// The cost of a message among so many sessions.
+/// The figure for the cost of a message with this number of sessions.
 pub fn by_sessions(sessions: i64) -> Figure {
     Figure::new(format!("a message applied, {sessions} sessions (ns)"), &[])
 }

@@ -1,6 +1,6 @@
-//! A container and nothing beside it: the benchmark plays the consensus module, on a real driver and a real archive.
+//! A container alone: the benchmark plays the consensus module, on a real driver and a real archive.
 //!
-//! So what is measured is the container's alone, and a log with 100,000 sessions is there in a second.
+//! So only the container is measured, and a log with 100,000 sessions is written in a second.
 
 use std::time::{Duration, Instant};
 
@@ -29,13 +29,13 @@ const RESPONSE_CHANNEL: &str = "aeron:ipc?term-length=16m";
 const RESPONSE_STREAM: i32 = 102;
 /// The member that the container belongs to.
 const MEMBER_ID: i32 = 0;
-/// Driver and archive of an idle machine answer at once, but not so on a busy one.
+/// How long to wait for driver and archive, which on a busy machine do not answer at once.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The consensus module that a container takes this for.
+/// Plays the consensus module for a container.
 pub struct Played<'a> {
     java: &'a Java,
-    // What belongs to a client goes before the driver.
+    // Dropped before the driver: all of it belongs to the client.
     recovery: Option<[Counter; 2]>,
     from_service: Subscription,
     to_service: Publication,
@@ -65,12 +65,12 @@ impl<'a> Played<'a> {
         Ok(Played { java, recovery: None, from_service, to_service, aeron, cluster })
     }
 
-    /// Ends the archive: who takes and loads no snapshot needs none, and beside a driver it would be one more that wants a core.
+    /// Stops the archive, which only snapshots need, and which would compete for a core.
     pub fn end_archive(&mut self) -> Result<()> {
         Ok(self.cluster.stop_part(0, Part::Archive)?)
     }
 
-    /// Starts a container, with a snapshot if there is one, and takes its first acknowledgement. Returns how long that took.
+    /// Starts a container, with a snapshot if there is one, and receives its first acknowledgement. Returns how long that took.
     pub fn start(
         &mut self,
         contestant: &Contestant,
@@ -119,7 +119,7 @@ impl<'a> Played<'a> {
         }
     }
 
-    /// Has a container that was just started join a log that has begun.
+    /// Makes a container that has just been started join a log.
     pub fn join<'p>(&'p mut self, mut service: Process, role: Role) -> Result<Log<'p, 'a>> {
         let publication = self.aeron.add_exclusive_publication(LOG_CHANNEL, LOG_STREAM)?;
         let channel = format!("aeron:ipc?session-id={}", publication.session_id());
@@ -144,7 +144,7 @@ impl<'a> Played<'a> {
         Ok(log)
     }
 
-    /// How far the container has read a log.
+    /// The position up to which the container has read a log.
     fn position_of(&self, session_id: i32) -> Option<ReadableCounter> {
         let counters = self.aeron.counters();
         let is_it = |key: &[u8]| {
@@ -184,7 +184,7 @@ impl Log<'_, '_> {
         self.append(&event.encode())
     }
 
-    /// Opens or closes sessions until there are so many.
+    /// Opens or closes sessions until the given number is open.
     pub fn set_sessions(&mut self, sessions: i64) -> Result<()> {
         while self.sessions < sessions {
             self.sessions += 1;
@@ -216,8 +216,8 @@ impl Log<'_, '_> {
         self.applied()
     }
 
-    /// Puts a batch of messages into the log, of all sessions in turn, and times how long the container takes for it. Returns
-    /// nanoseconds a message.
+    /// Appends a batch of messages to the log, of all sessions in turn, and measures how long the container takes to apply it. Returns
+    /// nanoseconds per message.
     pub fn batch(&mut self, messages: u32) -> Result<f64> {
         for _ in 0..messages {
             self.send()?;
@@ -228,7 +228,7 @@ impl Log<'_, '_> {
         Ok(begin.elapsed().as_nanos() as f64 / f64::from(messages))
     }
 
-    /// Has the container take a snapshot. Returns how long that took.
+    /// Makes the container take a snapshot. Returns how long that took.
     pub fn snapshot(&mut self) -> Result<(Snapshot, Duration)> {
         let log_position = self.position + frame(ClusterActionRequest::ENCODED_LENGTH);
         let request = ClusterActionRequest {
@@ -253,10 +253,10 @@ impl Log<'_, '_> {
         self.service.stop().map(drop).context("a container that ends")
     }
 
-    /// Puts a message of the next session into the log.
+    /// Appends a message of the next session to the log.
     fn send(&mut self) -> Result<()> {
         self.sent += 1;
-        // In an order that is no order: a prime that divides no count of sessions here.
+        // In scattered order, by a prime that divides none of the numbers of sessions used here.
         let cluster_session_id = 1 + self.sent * 7_919 % self.sessions;
         let header = SessionMessageHeader { leadership_term_id: 0, cluster_session_id, timestamp: 2 };
         let mut message = [5; 32 + LENGTH];
@@ -275,7 +275,7 @@ impl Log<'_, '_> {
         }
     }
 
-    /// Waits, spinning, until the container has applied everything.
+    /// Spins until the container has applied everything.
     fn applied(&self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while self.applied.get() < self.position {
@@ -288,7 +288,7 @@ impl Log<'_, '_> {
     }
 }
 
-/// What a message of a length takes of the log.
+/// How many bytes of the log a message of this length takes.
 fn frame(length: usize) -> i64 {
     (32 + length).next_multiple_of(32) as i64
 }

@@ -1,4 +1,4 @@
-//! Line charts as SVG, the little that is needed here.
+//! A minimal writer of line charts as SVG.
 
 use std::fmt::Write as _;
 
@@ -10,19 +10,19 @@ const TOP: f64 = 40.;
 const BOTTOM: f64 = 60.;
 const COLOURS: [&str; 6] = ["#b7410e", "#1f77b4", "#2ca02c", "#7f3f98", "#777777", "#c49c00"];
 
-/// A chart with a logarithmic y axis, and an x axis on which the caller puts points and names where it likes.
+/// A chart with a logarithmic y axis. The caller chooses the positions of points and labels on the x axis.
 pub struct Chart<'a> {
     pub title: &'a str,
     pub x_label: &'a str,
     pub y_label: &'a str,
-    /// Names on the x axis, and where they are.
+    /// The labels on the x axis, with their positions.
     pub ticks: Vec<(f64, String)>,
-    /// A line for each container: its points from left to right.
+    /// A line for each container, with its points from left to right.
     pub lines: Vec<(String, Vec<(f64, f64)>)>,
 }
 
 impl Chart<'_> {
-    /// The chart as the text of a file; none without points.
+    /// The chart as an SVG document; `None` without points.
     pub fn svg(&self) -> Option<String> {
         let points = || self.lines.iter().flat_map(|(_, points)| points);
         let (left, right) = range(points().map(|(x, _)| *x))?;
@@ -81,11 +81,11 @@ fn horizontal(svg: &mut String, y: f64, value: f64) {
     text(svg, LEFT - 8., y + 4., "end", &format!("{value}"));
 }
 
-/// 1, 2 and 5 in each decade between two logarithms; more where that would leave an axis without names.
+/// 1, 2 and 5 in each decade between two logarithms; more if that would leave the axis without labels.
 fn round_numbers(low: f64, high: f64) -> Vec<f64> {
     let of = |steps: &'static [f64]| {
         let decades = low.floor() as i32..=high.ceil() as i32;
-        // Divided rather than multiplied, so that a number prints as short as it is.
+        // Division, unlike multiplication by a fraction, gives numbers that print short.
         let number = |decade: i32, step: &f64| {
             if decade < 0 { step / 10_f64.powi(-decade) } else { step * 10_f64.powi(decade) }
         };

@@ -1,4 +1,4 @@
-//! What was measured: values by figure and container, and what is made of them.
+//! The results: values by figure and container, and the tables made from them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,15 +7,15 @@ use hdrhistogram::Histogram;
 
 use crate::contestant::{C, RUST};
 
-/// A figure that is measured, and its bars: of whose value Rust may take at most so many times as much. That of [`ITSELF`] is
-/// for the value as it stands.
+/// A measured figure and its bars: the maximum ratio of the value of Rust to that of another container. A bar with the name [`ITSELF`] is the
+/// maximum value itself.
 #[derive(Debug, Clone)]
 pub struct Figure {
     pub name: String,
     bars: &'static [(&'static str, f64)],
 }
 
-/// A bar that is not about another container.
+/// The name of a bar for the value itself instead of a ratio.
 pub const ITSELF: &str = "";
 
 impl Figure {
@@ -31,11 +31,11 @@ struct Row {
     values: Vec<(String, Vec<f64>)>,
 }
 
-/// Everything that was measured.
+/// All results.
 #[derive(Debug, Default)]
 pub struct Results {
     rows: Vec<Row>,
-    /// Round trips in nanoseconds, of all runs.
+    /// The round trips of all runs, in nanoseconds.
     pub latencies: BTreeMap<String, Histogram<u64>>,
 }
 
@@ -62,7 +62,7 @@ impl Results {
         self.rows.iter().find(|row| row.figure.name == figure)?.of(contestant).map(|values| Spread::of(values).median)
     }
 
-    /// All containers that were measured, and C after them.
+    /// All measured containers, followed by C.
     pub fn contestants(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for (name, _) in self.rows.iter().flat_map(|row| &row.values) {
@@ -74,7 +74,7 @@ impl Results {
         names
     }
 
-    /// A table in Markdown: the ratios with their bars first.
+    /// A table in Markdown, with the ratios that have bars first.
     pub fn table(&self) -> String {
         let names = self.contestants();
         let mut text = format!("| figure | ratios | {} |\n", names.join(" | "));
@@ -109,7 +109,7 @@ impl Results {
     }
 }
 
-/// What the plot of latencies shows, and names.
+/// The percentiles in the plot of latencies, with the labels of some.
 pub const PERCENTILES: [(f64, &str); 12] = [
     (0., "0"),
     (25., ""),
@@ -130,12 +130,12 @@ impl Row {
         self.values.iter().find(|(name, _)| name == contestant).map(|(_, values)| values.as_slice())
     }
 
-    /// How Rust stands to each of the others, and to the bars.
+    /// The ratios of Rust to each of the others, with their bars.
     fn verdicts(&self) -> String {
         let Some(rust) = self.of(RUST).map(|values| Spread::of(values).median) else { return "–".to_owned() };
         let bar = |name: &str| self.figure.bars.iter().find(|(rival, _)| *rival == name).map(|(_, bar)| *bar);
         let verdict = |value: f64, bar: Option<f64>| match bar {
-            // As it is written: two decimals.
+            // Compared as printed, with two decimals.
             Some(bar) if (value * 100.).round() > (bar * 100.).round() => format!("{value:.2} (bar {bar}, **missed**)"),
             Some(bar) => format!("{value:.2} (bar {bar})"),
             None => format!("{value:.2}"),
@@ -162,7 +162,7 @@ impl Row {
     }
 }
 
-/// Median, least and most.
+/// The median, minimum and maximum.
 pub struct Spread {
     pub median: f64,
     least: f64,
@@ -187,7 +187,7 @@ impl Spread {
     }
 }
 
-/// A number with three digits that mean something.
+/// A number with three significant digits.
 pub fn digits(value: f64) -> String {
     let decimals = match value.abs() {
         100.0.. => 0,

@@ -1,4 +1,4 @@
-//! A leader's container under load: the benchmark commits messages and takes their echoes.
+//! A leader's container under load: the benchmark commits messages and receives their echoes.
 
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,13 @@ use crate::{cores, process};
 const POLL_LIMIT: usize = 10;
 
 impl Log<'_, '_> {
-    /// Where the echoes of all sessions come. To be there before the sessions are: what is sent to nobody is lost.
+    /// The subscription for the echoes of all sessions. Add it before the sessions, since what is sent without a subscriber is lost.
     pub fn hear_echoes(&self) -> Result<Subscription> {
         Ok(self.played.aeron.add_subscription(RESPONSE_CHANNEL, RESPONSE_STREAM)?)
     }
 
-    /// Has the container echo messages, at most `window` of them under way at a time. As soon as the container has read on, its
-    /// echoes are taken and as many messages committed, which is how a member feeds its service: some dozens at a time.
+    /// Makes the container echo messages, with at most `window` of them in flight. Whenever the container's position has moved, its echoes
+    /// are received and as many messages committed: some dozens at a time, as a member feeds its service.
     pub fn echo(&mut self, echoes: &mut Subscription, messages: u64, window: u64) -> Result<Cost> {
         let before = process::cpu(self.service.id())?;
         let begin = Instant::now();
@@ -34,7 +34,7 @@ impl Log<'_, '_> {
                 sent += 1;
             }
             self.commit();
-            // Polls of a stream that is being written would cost the container, whose caches they empty.
+            // Polling a stream while the container writes it would slow down the container, by cache misses.
             while self.applied.get() == read && read < self.position && Instant::now() < deadline {
                 std::hint::spin_loop();
             }
@@ -51,7 +51,7 @@ impl Log<'_, '_> {
         Ok(Cost { cpu: micros(used), time: micros(took) })
     }
 
-    /// Commits messages at a fixed rate, and times every echo from when its message was due. The container has the last core for itself.
+    /// Commits messages at a fixed rate, and measures every echo from the time when its message was due. Only the container uses the last core.
     pub fn round_trips(&mut self, echoes: &mut Subscription, rate: u64, seconds: u64) -> Result<Histogram<u64>> {
         cores::without_last(|| self.time_round_trips(echoes, rate, seconds))
     }
@@ -66,12 +66,12 @@ impl Log<'_, '_> {
                 self.commit();
                 pace.sent();
             }
-            // They come in the order of the log.
+            // Echoes arrive in the order of the log.
             let polled = echoes.poll(POLL_LIMIT, |_, _| pace.echoed_in_order())?;
             if polled > 0 {
                 last_echo = Instant::now();
             } else {
-                // Driver and archive share this core where there are two; they wake up for moments alone.
+                // On a machine with two cores, driver and archive share this one; they wake up only for moments.
                 std::hint::spin_loop();
             }
             let name = self.service.name();
