@@ -1,4 +1,4 @@
-//! Who owns what: the C client with its context, and the handles that keep it alive.
+//! Ownership: the C client with its context, and the handles that keep it alive.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
@@ -17,12 +17,12 @@ use super::invoker::{Turn, Turns};
 use super::native_error::{check, kind_of, last_error};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A handler of errors that the conductor reports.
+/// A handler of the errors that the conductor reports.
 pub(crate) type ErrorHandler = Box<dyn FnMut(&Error) + Send>;
 
-/// What the conductor's callbacks reach: one per client, freed after `aeron_close` returned.
+/// The state that the conductor's callbacks use: one per client, freed after `aeron_close` has returned.
 ///
-/// It is shared with C, so it lives in an `Arc`: a `Box` that moves claims that nobody else reads what it holds.
+/// It is in an `Arc` because C has a pointer to it: moving a `Box` would assert that nothing else reads its contents.
 pub(crate) struct Callbacks {
     error_handler: Mutex<Option<ErrorHandler>>,
     last_error: Mutex<Option<Error>>,
@@ -44,13 +44,13 @@ impl Callbacks {
         lock(&self.last_error).clone()
     }
 
-    /// Whether this thread is in a callback of this client's conductor: our code runs there in callbacks alone.
+    /// Whether this thread is in a callback of this client's conductor. Only in callbacks does our code run on the conductor.
     pub(super) fn is_conductor_thread(&self) -> bool {
         is_in_callback(self)
     }
 }
 
-/// A poisoned lock only means that some handler panicked: the data behind it is still whole.
+/// Ignores poisoning, which only means that a handler panicked: the data is still consistent.
 pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -60,7 +60,7 @@ pub(crate) unsafe extern "C" fn on_error(clientd: *mut c_void, code: c_int, mess
     // SAFETY: `clientd` is the client's Callbacks, which outlive the conductor: aeron_close joins it before they go. The
     // message is a NUL-terminated string for the length of the call.
     let (callbacks, message) = unsafe { (&*clientd.cast::<Callbacks>(), CStr::from_ptr(message)) };
-    // The conductor reports Aeron's codes alone, without the sign that they have everywhere else.
+    // The conductor reports only Aeron's own codes, and without the minus sign that they have elsewhere.
     let code = -code.abs();
     let error = Error::with_code(kind_of(code), code, message.to_string_lossy().trim());
     tracing::error!(code, "aeron client: {error}");
@@ -72,20 +72,20 @@ pub(crate) unsafe extern "C" fn on_error(clientd: *mut c_void, code: c_int, mess
     });
 }
 
-/// The C client and its context. Every handle holds one in an `Arc`; `aeron_close` runs when the last one is gone.
+/// The C client and its context. Every handle holds it in an `Arc`; `aeron_close` runs when the last one is dropped.
 pub(crate) struct ClientInner {
     pub(crate) aeron: NonNull<sys::aeron_t>,
     context: NonNull<sys::aeron_context_t>,
     pub(crate) callbacks: Arc<Callbacks>,
     pub(crate) dir: PathBuf,
     pub(crate) driver_timeout: Duration,
-    /// Of a client without a conductor thread.
+    /// Whose turn it is to run the conductor, for a client without a conductor thread.
     turns: Option<Turns>,
-    /// What was given up and C has not answered.
+    /// Commands that nobody waits for any more and that C has not answered.
     orphans: Mutex<Vec<Orphan>>,
-    /// Whether it is closed here: not one that C code made.
+    /// Whether dropping this closes the client; false if C code made it.
     owned: bool,
-    /// Where it was made. A child that was forked has no conductor, and shares its memory with the parent's.
+    /// The process that made it. A forked child has no conductor, and shares the parent's log buffers.
     process: u32,
 }
 
@@ -117,7 +117,7 @@ impl ClientInner {
         }
     }
 
-    /// A client that C code made, and closes.
+    /// Wraps a client that C code has made and will close.
     ///
     /// # Safety
     ///
@@ -152,7 +152,7 @@ impl ClientInner {
         self.context.as_ptr()
     }
 
-    /// Whether the client ended by itself, as it does when the driver dies.
+    /// Whether the client has ended by itself, as it does when the driver dies.
     pub(crate) fn is_closed(&self) -> bool {
         // SAFETY: the client is closed by `drop` alone, so it is still allocated here (aeronc.h, aeron_is_closed).
         unsafe { sys::aeron_is_closed(self.ptr()) }
@@ -163,49 +163,49 @@ impl ClientInner {
         self.turns.is_some()
     }
 
-    /// Works the conductor once, if it has no thread of its own and nobody is at it. Returns the work done.
+    /// Runs one duty cycle of the conductor, unless it has a thread or another thread is running it. Returns the amount of work done.
     pub(crate) fn drive(&self) -> Result<usize> {
         let Some(_turn) = self.turns.as_ref().and_then(Turns::try_take) else { return Ok(0) };
         self.check_process()?;
-        // SAFETY: the client is live and was started with an invoker; this thread alone works the conductor, and not from
-        // within: the turn is not given twice.
+        // SAFETY: the client is live and was started with an invoker; only this thread runs the conductor, and not recursively,
+        // since the turn is not given twice.
         let result = unsafe { sys::aeron_main_do_work(self.ptr()) };
         let worked = check(result, "cannot work the Aeron client's conductor");
         worked.map(|work| work as usize).map_err(|error| match error.kind() {
             ErrorKind::DriverDead => error,
-            // Whatever ended the client.
+            // The error that ended the client.
             _ if self.is_closed() => Error::with_code(ErrorKind::Closed, error.code(), error.message()),
             _ => error,
         })
     }
 
-    /// Lets this thread alone work the conductor, for calls of C that work it themselves, of a client without a conductor thread.
-    /// `None` if this thread has the turn already, or there is nothing to take turns at.
+    /// Gives this thread the exclusive right to run the conductor, for calls of C that run it if the client has no conductor thread. Blocks
+    /// while another thread has the turn. `None` if this thread has it already, or the conductor has a thread.
     ///
     /// # Errors
     ///
-    /// [`State`](ErrorKind::State) in a handler of the conductor, which such a call would wait for, and in a child that was forked.
+    /// [`State`](ErrorKind::State) in a handler of the conductor, for which such a call would wait, and in a forked child.
     pub(crate) fn turn(&self) -> Result<Option<Turn<'_>>> {
         self.check_may_wait("call the archive")?;
         let Some(turns) = &self.turns else { return Ok(None) };
-        // A thread that the parent has and a child has not would never give it back.
+        // In a forked child, a turn held by a thread of the parent would never be released.
         self.check_process()?;
         Ok(turns.take())
     }
 
-    /// Takes over what nobody waits for any more.
+    /// Takes over a command that nobody waits for any more.
     pub(super) fn adopt(&self, orphan: Orphan) {
         lock(&self.orphans).push(orphan);
         self.settle_orphans();
     }
 
-    /// Asks for the answers that nobody waits for: C keeps each until then.
+    /// Polls for the answers that nobody waits for, since C keeps each until it is polled.
     pub(super) fn settle_orphans(&self) {
         // SAFETY: this client is live, and its orphans are its own.
         lock(&self.orphans).retain(|orphan| unsafe { !orphan.settle() });
     }
 
-    /// Refuses a child that was forked: nobody would answer it.
+    /// An error in a forked child, which would never get an answer.
     pub(super) fn check_process(&self) -> Result<()> {
         if self.process == std::process::id() {
             return Ok(());
@@ -214,7 +214,7 @@ impl ClientInner {
         Err(Error::new(ErrorKind::State, message))
     }
 
-    /// Refuses to wait in a handler of the conductor, which would wait for itself.
+    /// An error in a handler of the conductor, where waiting would be waiting for itself.
     pub(super) fn check_may_wait(&self, doing: impl std::fmt::Display) -> Result<()> {
         if self.callbacks.is_conductor_thread() {
             return Err(Error::new(
@@ -226,7 +226,7 @@ impl ClientInner {
     }
 }
 
-/// What `aeron_close` needs, to be carried to another thread. Dropped without being closed, it leaks the client whole.
+/// What `aeron_close` needs, movable to another thread. Dropping it without closing it leaks the whole client.
 struct Remains {
     aeron: NonNull<sys::aeron_t>,
     context: NonNull<sys::aeron_context_t>,
@@ -239,9 +239,9 @@ unsafe impl Send for Remains {}
 
 impl Remains {
     fn close(self) {
-        // SAFETY: the last handle is gone, so nobody uses the client.
+        // SAFETY: the last handle has been dropped, so nothing uses the client.
         if unsafe { sys::aeron_close(self.aeron.as_ptr()) } < 0 {
-            // Its conductor could not be joined and may still read the rest.
+            // The conductor could not be joined and may still use the rest.
             tracing::error!("{}; it leaks", last_error("cannot close the Aeron client"));
             return;
         }
@@ -253,11 +253,11 @@ impl Remains {
 
 impl Drop for ClientInner {
     fn drop(&mut self) {
-        // In a child that was forked it leaks: closing it would tell the driver that the parent's is closed.
+        // In a forked child it is leaked: closing it would tell the driver that the parent's client is closed.
         if !self.owned || self.process != std::process::id() {
             return;
         }
-        // What they keep open closes before the client.
+        // Closes what they keep open before the client.
         lock(&self.orphans).clear();
         let on_conductor = self.callbacks.is_conductor_thread();
         let remains = Remains {
@@ -268,7 +268,7 @@ impl Drop for ClientInner {
         if !on_conductor {
             remains.close();
         } else if std::thread::Builder::new().name("aeron-close".into()).spawn(move || remains.close()).is_err() {
-            // aeron_close would join the thread it runs on. Leaking the client is the only safe thing left.
+            // aeron_close would join the thread that it runs on. All that is safe is to leak the client.
             tracing::error!("cannot start a thread to close the Aeron client from its own conductor: it leaks");
         }
     }
@@ -276,7 +276,7 @@ impl Drop for ClientInner {
 
 /// A C object that belongs to a client.
 pub(crate) trait Native {
-    /// Closes and frees it, now or soon, and has `notify` called then, unless the client has ended.
+    /// Closes and frees it, now or soon; then `notify` is called, unless the client has ended.
     ///
     /// # Safety
     ///
@@ -284,7 +284,7 @@ pub(crate) trait Native {
     unsafe fn close(raw: *mut Self, notify: Notify);
 }
 
-/// A C object, closed when nobody needs it any more: its handle, or a command about it that C has not carried out.
+/// A C object, closed once neither its handle nor a pending command about it needs it.
 struct Owned<T: Native> {
     raw: NonNull<T>,
     notify: Notify,
@@ -309,7 +309,7 @@ pub(super) type KeptOpen = Arc<dyn Send + Sync>;
 
 /// Owns a C object and keeps its client alive. The object is closed before the client is let go.
 pub(crate) struct Handle<T: Native> {
-    // The same as in `owned`, without a way round.
+    // A copy of the pointer in `owned`, which saves an indirection.
     raw: NonNull<T>,
     owned: Arc<Owned<T>>,
     // The client outlives the object.
@@ -329,7 +329,7 @@ impl<T: Native> Handle<T> {
         &self.client
     }
 
-    /// Keeps the object from being closed, also when the handle goes.
+    /// Keeps the object from being closed, even after the handle is dropped.
     pub(super) fn keep_open(&self) -> KeptOpen
     where
         T: 'static,
@@ -342,7 +342,7 @@ impl<T: Native> Handle<T> {
     }
 }
 
-/// A string for C; one with a NUL inside is the caller's mistake.
+/// A string for C. An error if it has a NUL in it.
 pub(crate) fn c_string(value: &str, what: &str) -> Result<CString> {
     CString::new(value).map_err(|_| {
         Error::new(ErrorKind::InvalidArgument, format!("{what} contains a NUL byte, which C cannot take: {value:?}"))

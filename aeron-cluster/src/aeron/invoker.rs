@@ -1,4 +1,4 @@
-//! The conductor of a client that has no thread for it: whichever thread needs its work done runs it, one at a time.
+//! The conductor of a client without a conductor thread: any thread that needs its work done runs it, one thread at a time.
 //!
 //! C's own invoker mode (`invoker_mode` of the conductor) runs every add and close on the thread that asks for it, without a lock:
 //! another thread there is a data race, a subscription closed within its own poll is a use after free, and an add that the driver
@@ -18,10 +18,10 @@ fn this_thread() -> usize {
     TOKEN.with(|token| std::ptr::from_ref(token).addr())
 }
 
-/// Which thread runs a conductor now.
+/// Tracks which thread runs a conductor.
 #[derive(Default)]
 pub(super) struct Turns {
-    /// The token of a thread, 0 for nobody.
+    /// The token of the thread that has the turn; 0 if none has.
     holder: AtomicUsize,
 }
 
