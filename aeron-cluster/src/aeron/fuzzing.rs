@@ -51,7 +51,7 @@ pub(crate) fn poll(frames: &[u8], mut on_fragment: impl FnMut(&[u8], &Header<'_>
     let initial_term_id = i32_at(frames, 20).unwrap_or_default();
     let mut ahead = LookAhead::default();
     let mut look_and_call = |payload: &[u8], header: &Header<'_>| {
-        header.look_ahead(&mut ahead, SessionMessageHeader::SESSION_ID_OFFSET, |_| polled.seen += 1);
+        header.look_ahead(&mut ahead, SessionMessageHeader::SESSION_ID_OFFSET, || |_| polled.seen += 1);
         on_fragment(payload, header)
     };
     // As long as a log is from there on, to the byte.

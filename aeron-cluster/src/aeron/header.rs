@@ -81,14 +81,17 @@ impl Header<'_> {
         Header { source: Source::Native { raw, flags, position, rest }, scope: PhantomData }
     }
 
-    /// Calls `look` with the eight bytes at `offset` of the payload of each of the next frames in the term, once per frame unless frames are
+    /// Calls what `look` makes with the eight bytes at `offset` of the payload of each of the next frames in the term, once per frame unless frames are
     /// delivered again. These frames exist, but may never be delivered: one may be padding, or beyond a limit.
     #[inline]
-    pub(crate) fn look_ahead(&self, ahead: &mut LookAhead, offset: usize, look: impl FnMut([u8; 8])) {
+    pub(crate) fn look_ahead<L>(&self, ahead: &mut LookAhead, offset: usize, look: impl FnOnce() -> L)
+    where
+        L: FnMut([u8; 8]),
+    {
         if let Source::Native { position: Some(position), rest, .. } = self.source
             && !ahead.is_far_from(position)
         {
-            ahead.go_on(position, rest, offset, look);
+            ahead.go_on(position, rest, offset, look());
         }
     }
 

@@ -228,7 +228,7 @@ mod tests {
             let (mut position, mut seen) = (None, Vec::new());
             let mut closure = |_: &[u8], header: &Header<'_>| {
                 position = Some(header.position());
-                header.look_ahead(ahead, 16, |bytes| seen.push(bytes[0]));
+                header.look_ahead(ahead, 16, || |bytes: [u8; 8]| seen.push(bytes[0]));
                 Action::Continue
             };
             let payload = &self.0[offset + DATA_HEADER_LENGTH..offset + frame_length];
@@ -281,7 +281,7 @@ mod tests {
             let start = std::ptr::from_ref(&log).cast::<u8>();
             let (mut ahead, mut looks) = (LookAhead::default(), 0);
             let closure = |_: &[u8], header: &Header<'_>| {
-                header.look_ahead(&mut ahead, 16, |_| looks += 1);
+                header.look_ahead(&mut ahead, 16, || |_| looks += 1);
                 Action::Continue
             };
             // SAFETY: the payload of the term's last frame.

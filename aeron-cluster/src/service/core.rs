@@ -49,8 +49,10 @@ impl<S: ClusteredService> Core<S> {
                 let sessions = &self.cluster.sessions;
                 if sessions.are_many() {
                     // Prefetches the sessions of the messages that come next.
-                    let expect = |id| sessions.expect(i64::from_le_bytes(id));
-                    header.look_ahead(ahead, SessionMessageHeader::SESSION_ID_OFFSET, expect);
+                    header.look_ahead(ahead, SessionMessageHeader::SESSION_ID_OFFSET, || {
+                        let expect = sessions.expect();
+                        move |id| expect(i64::from_le_bytes(id))
+                    });
                 }
                 self.on_session_message(&session_header, payload, header)
             }

@@ -27,10 +27,10 @@ impl Sessions {
         self.by_id.len() > MANY
     }
 
-    /// Says that a message of this session is likely to come soon.
+    /// What is to be called with the ids of sessions whose messages are likely to come soon.
     #[inline]
-    pub(super) fn expect(&self, id: i64) {
-        self.by_id.prefetch(id);
+    pub(super) fn expect(&self) -> impl Fn(i64) + use<> {
+        self.by_id.prefetcher()
     }
 
     /// Adds a session; false if there is one with its id already, which then stays.
