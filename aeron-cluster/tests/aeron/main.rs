@@ -24,6 +24,8 @@ mod java_driver;
 #[path = "../support/killable.rs"]
 mod killable;
 mod last_position;
+#[path = "../support/little_room.rs"]
+mod little_room;
 mod loss;
 mod messages;
 #[path = "../support/mounts.rs"]

@@ -9,16 +9,12 @@ use aeron_cluster::ErrorKind;
 use aeron_cluster::codec::RequestServiceAck;
 use aeron_cluster::service::mark_file::mark_file_name;
 use aeron_cluster::service::{ClusteredServiceContainer, Context, Role, Termination};
-use aeron_cluster::testing::{PATIENCE, Process, WorkDir};
 
+use crate::little_room;
 use crate::messages::{close, message};
-use crate::mounts::with_own_mounts;
 use crate::probe::{Fail, Probe, context};
 use crate::script::{Recovery, Script, Stage};
 
-/// Tells the test program that it is within a mount namespace of its own, and where the small file system is.
-const SMALL: &str = "AERON_CLUSTER_TEST_SMALL";
-const DONE: &str = "all of it was as it should be";
 /// Errors of more text than a mark file's log has room for.
 const ERRORS: i64 = 8_000;
 const BALLAST: &str = "ballast";
@@ -49,11 +45,8 @@ fn run_into_errors(mut script: Script, mark_file: &Path) {
     assert!(logged.contains(first) && !logged.contains(last), "its log should be full: {first}, {last}");
 }
 
-/// Not a test: what the next one runs where there is little room.
-#[test]
-fn where_there_is_little_room() {
-    let Some(dir) = std::env::var_os(SMALL) else { return };
-    let dir = Path::new(&dir);
+/// On a small file system `dir`.
+fn fill_up_under_a_container(dir: &Path) {
     let mark_file = dir.join(mark_file_name(0));
     let stage = Stage::with_driver();
     let small = |context: Context| context.cluster_directory_name(dir).mark_file_wait(Duration::ZERO);
@@ -81,20 +74,15 @@ fn where_there_is_little_room() {
     assert!(error.message().contains(&*mark_file.to_string_lossy()), "{error}");
     std::fs::remove_file(dir.join(BALLAST)).unwrap();
     assert_eq!(start(2).container.close().unwrap(), Termination::Closed);
-    println!("{DONE}");
+}
+
+/// Not a test: what the next one runs where there is little room.
+#[test]
+fn where_there_is_little_room() {
+    little_room::body(fill_up_under_a_container);
 }
 
 #[test]
 fn a_disk_that_fills_up_under_a_container_changes_nothing_for_it() {
-    let work = WorkDir::new().unwrap();
-    let dir = work.path().join("small");
-    std::fs::create_dir(&dir).unwrap();
-    let script = "mount -t tmpfs -o size=4m none \"$0\" && exec \"$@\"";
-    let mut command = with_own_mounts();
-    command.args(["--", "sh", "-c", script]).arg(&dir).arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "full_disk::where_there_is_little_room", "--nocapture"]).env(SMALL, &dir);
-    Process::spawn("where there is little room", &command)
-        .unwrap()
-        .wait_for_line(DONE, PATIENCE)
-        .expect("run the test as root with CAP_SYS_ADMIN, or allow unprivileged user namespaces");
+    little_room::run("full_disk::where_there_is_little_room", "4m");
 }

@@ -23,6 +23,8 @@ mod joining;
 #[path = "../support/killable.rs"]
 mod killable;
 mod lengths;
+#[path = "../support/little_room.rs"]
+mod little_room;
 mod loading;
 mod messages;
 #[path = "../support/mounts.rs"]
