@@ -247,16 +247,14 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The cost of messages of 64 bytes for the leader's service. The bars apply over IPC, with the client on the leader's machine. Over
-    /// UDP the driver is the bottleneck: fewer messages arrive at a time, and mostly the driver is measured.
+    /// The cost of messages of 64 bytes for the leader's service: over IPC, with the client on the leader's machine, and over UDP.
     fn cost(&mut self, live: &mut Live, name: &str, messages: u64, note: &str) -> Result<()> {
-        let bars: [(&str, &[_]); 2] = [("IPC", &[(JAVA, 0.9), ("Go", 0.35)]), ("UDP", &[])];
-        for ((path_name, bars), path) in bars.into_iter().zip([Path::Ipc, Path::Udp]) {
+        for (path_name, path) in [("IPC", Path::Ipc), ("UDP", Path::Udp)] {
             let load = |messages| Load { messages, length: 64, window: self.args.window, path };
             live.load(load(self.args.warm_up))?;
             let cost = live.load(load(messages))?;
             let cpu = format!("CPU of the service a message, 64 bytes, client over {path_name}{note} (µs)");
-            self.results.add(&Figure::new(cpu, bars), name, cost.cpu);
+            self.results.add(&Figure::new(cpu, &[(JAVA, 0.9), ("Go", 0.35)]), name, cost.cpu);
             let time = format!("time a message, client over {path_name}{note} (µs)");
             self.results.add(&Figure::new(time, &[]), name, cost.time);
         }

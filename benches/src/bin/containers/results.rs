@@ -135,8 +135,8 @@ impl Row {
         let Some(rust) = self.of(RUST).map(|values| Spread::of(values).median) else { return "–".to_owned() };
         let bar = |name: &str| self.figure.bars.iter().find(|(rival, _)| *rival == name).map(|(_, bar)| *bar);
         let verdict = |value: f64, bar: Option<f64>| match bar {
-            // Compared as printed, with two decimals.
-            Some(bar) if (value * 100.).round() > (bar * 100.).round() => format!("{value:.2} (bar {bar}, **missed**)"),
+            // With three decimals, or one that is missed by little would look met.
+            Some(bar) if value > bar => format!("{value:.3} (bar {bar}, **missed**)"),
             Some(bar) => format!("{value:.2} (bar {bar})"),
             None => format!("{value:.2}"),
         };
