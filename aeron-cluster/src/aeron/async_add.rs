@@ -75,21 +75,21 @@ type Poll<T> = unsafe fn(*mut Registering, &Arc<ClientInner>, Notify, &str) -> O
 type Cancel = unsafe fn(*mut sys::aeron_t, *mut Registering, Notify) -> i32;
 type Settle = unsafe fn(*mut Registering) -> bool;
 
-/// A registration that nobody waits for and that could not be cancelled: C frees it after its answer was asked for.
-pub(super) struct Orphan {
+/// A command that nobody waits for any more and that could not be cancelled: C frees it only after its answer was asked for.
+pub(super) struct Unawaited {
     registering: NonNull<Registering>,
-    /// Asks for the answer, gives up what was added, and says whether that is done.
+    /// Asks for the answer, closes what was added, and says whether that is done.
     settle: Settle,
     /// What the conductor looks at to carry it out.
     _about: Option<KeptOpen>,
 }
 
 // SAFETY: as `AsyncAdd`; the client settles it under a lock.
-unsafe impl Send for Orphan {}
+unsafe impl Send for Unawaited {}
 
-impl Orphan {
+impl Unawaited {
     pub(super) fn new(registering: NonNull<Registering>, settle: Settle, about: Option<KeptOpen>) -> Self {
-        Orphan { registering, settle, _about: about }
+        Unawaited { registering, settle, _about: about }
     }
 
     /// # Safety
@@ -152,7 +152,7 @@ unsafe impl<T> Send for AsyncAdd<T> {}
 impl<T> AsyncAdd<T> {
     pub(crate) fn start<R: Registration<Added = T>>(client: &Arc<ClientInner>, registration: R) -> Result<Self> {
         client.check_process()?;
-        client.settle_orphans();
+        client.settle_unawaited();
         let (name, notify) = (registration.name(), registration.notify());
         let mut raw = std::ptr::null_mut();
         // SAFETY: the client is live as long as `client`.
@@ -270,7 +270,7 @@ impl<T> Drop for AsyncAdd<T> {
             let result = unsafe { (self.cancel)(self.client.ptr(), registering.as_ptr(), self.notify) };
             if result < 0 && !self.client.is_closed() {
                 // C cannot cancel it: a static counter, or the conductor's queue is full.
-                self.client.adopt(Orphan::new(registering, self.settle, None));
+                self.client.keep_until_answered(Unawaited::new(registering, self.settle, None));
             }
         }
     }

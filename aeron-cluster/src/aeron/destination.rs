@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aeron_sys as sys;
 
-use super::async_add::{Orphan, Patience, Registering, closed};
+use super::async_add::{Patience, Registering, Unawaited, closed};
 use super::channel_uri::native_channel;
 use super::exclusive_publication::ExclusivePublication;
 use super::handle::{ClientInner, KeptOpen};
@@ -42,7 +42,7 @@ impl AsyncDestination {
         start: impl FnOnce(*mut *mut Registering, *mut sys::aeron_t) -> i32,
     ) -> Result<Self> {
         client.check_process()?;
-        client.settle_orphans();
+        client.settle_unawaited();
         let mut raw = std::ptr::null_mut();
         if start(&mut raw, client.ptr()) < 0 {
             return Err(last_error(format!("cannot {name}")));
@@ -98,7 +98,7 @@ impl Drop for AsyncDestination {
     fn drop(&mut self) {
         if let Some(registering) = self.registering {
             // C frees it once its answer has been fetched.
-            self.client.adopt(Orphan::new(registering, settle, Some(Arc::clone(&self.about))));
+            self.client.keep_until_answered(Unawaited::new(registering, settle, Some(Arc::clone(&self.about))));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aeron_sys as sys;
 
-use super::async_add::Orphan;
+use super::async_add::Unawaited;
 use super::callback::{in_callback, is_in_callback};
 use super::conductor_handlers::Handlers;
 use super::image_handlers::{self, Notify};
@@ -82,7 +82,7 @@ pub(crate) struct ClientInner {
     /// Whose turn it is to run the conductor, for a client without a conductor thread.
     turns: Option<Turns>,
     /// Commands that nobody waits for any more and that C has not answered.
-    orphans: Mutex<Vec<Orphan>>,
+    unawaited: Mutex<Vec<Unawaited>>,
     /// Whether dropping this closes the client; false if C code made it.
     owned: bool,
     /// The process that made it. A forked child has no conductor, and shares the parent's log buffers.
@@ -111,7 +111,7 @@ impl ClientInner {
             dir,
             driver_timeout,
             turns: invoker.then(Turns::default),
-            orphans: Mutex::default(),
+            unawaited: Mutex::default(),
             owned: true,
             process: std::process::id(),
         }
@@ -170,12 +170,15 @@ impl ClientInner {
         // SAFETY: the client is live and was started with an invoker; only this thread runs the conductor, and not recursively,
         // since the turn is not given twice.
         let result = unsafe { sys::aeron_main_do_work(self.ptr()) };
-        let worked = check(result, "cannot work the Aeron client's conductor");
-        worked.map(|work| work as usize).map_err(|error| match error.kind() {
-            ErrorKind::DriverDead => error,
+        let worked = check(result, "the conductor of the Aeron client failed");
+        worked.map(|work| work as usize).map_err(|error| {
+            if !self.is_closed() {
+                return error;
+            }
             // The error that ended the client.
-            _ if self.is_closed() => Error::with_code(ErrorKind::Closed, error.code(), error.message()),
-            _ => error,
+            let kind = if error.kind() == ErrorKind::DriverDead { ErrorKind::DriverDead } else { ErrorKind::Closed };
+            let message = format!("{}; the client is closed: connect another", error.message());
+            Error::with_code(kind, error.code(), message)
         })
     }
 
@@ -194,15 +197,15 @@ impl ClientInner {
     }
 
     /// Takes over a command that nobody waits for any more.
-    pub(super) fn adopt(&self, orphan: Orphan) {
-        lock(&self.orphans).push(orphan);
-        self.settle_orphans();
+    pub(super) fn keep_until_answered(&self, command: Unawaited) {
+        lock(&self.unawaited).push(command);
+        self.settle_unawaited();
     }
 
     /// Polls for the answers that nobody waits for, since C keeps each until it is polled.
-    pub(super) fn settle_orphans(&self) {
-        // SAFETY: this client is live, and its orphans are its own.
-        lock(&self.orphans).retain(|orphan| unsafe { !orphan.settle() });
+    pub(super) fn settle_unawaited(&self) {
+        // SAFETY: this client is live, and these commands are its own.
+        lock(&self.unawaited).retain(|command| unsafe { !command.settle() });
     }
 
     /// An error in a forked child, which would never get an answer.
@@ -258,7 +261,7 @@ impl Drop for ClientInner {
             return;
         }
         // Closes what they keep open before the client.
-        lock(&self.orphans).clear();
+        lock(&self.unawaited).clear();
         let on_conductor = self.callbacks.is_conductor_thread();
         let remains = Remains {
             aeron: self.aeron,
@@ -299,7 +302,7 @@ unsafe impl<T: Native> Sync for Owned<T> {}
 impl<T: Native> Drop for Owned<T> {
     fn drop(&mut self) {
         // SAFETY: by `Handle::new` the object is live and ours, and its client is there: handles let go of it after this, and it lets go
-        // of its orphans before it closes.
+        // of its unawaited commands before it closes.
         unsafe { T::close(self.raw.as_ptr(), self.notify) };
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aeron_sys as sys;
 
-use super::async_add::{Orphan, Patience, Registering, closed};
+use super::async_add::{Patience, Registering, Unawaited, closed};
 use super::handle::ClientInner;
 use super::native_error::last_error;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,7 +26,7 @@ unsafe impl Send for AsyncSessionId {}
 impl AsyncSessionId {
     pub(super) fn start(client: &Arc<ClientInner>, stream_id: i32) -> Result<Self> {
         client.check_process()?;
-        client.settle_orphans();
+        client.settle_unawaited();
         let name = format!("a session id for stream {stream_id}");
         let mut raw = std::ptr::null_mut();
         // SAFETY: the client is live as long as `client`.
@@ -72,7 +72,7 @@ impl Drop for AsyncSessionId {
     fn drop(&mut self) {
         if let Some(registering) = self.registering {
             // C frees it once its answer has been fetched.
-            self.client.adopt(Orphan::new(registering, settle, None));
+            self.client.keep_until_answered(Unawaited::new(registering, settle, None));
         }
     }
 }

@@ -6,8 +6,8 @@ use super::async_connect::AsyncConnect;
 use super::change::Reason;
 use super::connecting::Connected;
 use super::context::Context;
-use super::healing::{Healing, Progress};
 use super::listener::{ControlledEgressListener, EgressListener, Plain};
+use super::reconnecting::{Progress, Reconnecting};
 use super::session::{Ingress, Session};
 use super::settings::Settings;
 use super::state::State;
@@ -31,7 +31,7 @@ pub struct AeronCluster {
     assembler: FragmentAssembler,
     /// `None` when closed, and while a new session is opened.
     pub(super) egress: Option<Subscription>,
-    healing: Option<Healing>,
+    reconnecting: Option<Reconnecting>,
     request: Vec<u8>,
 }
 
@@ -58,9 +58,9 @@ impl AeronCluster {
     }
 
     pub(super) fn new(mut settings: Settings, connected: Connected) -> Self {
-        let healing = settings.reconnect.take().map(|policy| Healing::new(policy, settings.now()));
+        let reconnecting = settings.reconnect.take().map(|policy| Reconnecting::new(policy, settings.now()));
         let (session, egress) = Session::new(settings, connected);
-        Self { session, assembler: FragmentAssembler::new(), egress: Some(egress), healing, request: Vec::new() }
+        Self { session, assembler: FragmentAssembler::new(), egress: Some(egress), reconnecting, request: Vec::new() }
     }
 
     /// The Aeron client. After [reconnecting](Context::reconnect) it may be another one.
@@ -267,13 +267,13 @@ impl AeronCluster {
             self.end_session();
             work_count += 1;
         }
-        work_count += self.heal();
+        work_count += self.reconnect();
         outcome.map(|work| work_count + work)
     }
 
     /// Closes the client, or lets it open a new session.
     fn end_session(&mut self) {
-        let Self { session, healing: Some(healing), .. } = self else { return self.close() };
+        let Self { session, reconnecting: Some(reconnecting), .. } = self else { return self.close() };
         let is_renewable = !session.settings.aeron.is_closed() || session.settings.owns_aeron();
         let Some(loss) = session.machine.end().filter(|why| is_renewable && why.is_loss()) else {
             return self.close();
@@ -283,15 +283,15 @@ impl AeronCluster {
         session.drop_useless_ingress();
         self.egress = None;
         self.assembler.clear();
-        if let Err(attempts) = healing.on_loss(session.settings.now()) {
+        if let Err(attempts) = reconnecting.on_loss(session.settings.now()) {
             session.machine.on_end(Reason::GaveUp { attempts, error });
             self.close();
         }
     }
 
-    fn heal(&mut self) -> usize {
-        let Self { session, healing: Some(healing), .. } = self else { return 0 };
-        match healing.poll(&mut session.settings) {
+    fn reconnect(&mut self) -> usize {
+        let Self { session, reconnecting: Some(reconnecting), .. } = self else { return 0 };
+        match reconnecting.poll(&mut session.settings) {
             Progress::Work(work) => work,
             Progress::Opened(connected) => {
                 self.egress = Some(session.replace(*connected));
@@ -310,8 +310,8 @@ impl AeronCluster {
     /// Makes up to three attempts to tell the cluster, idling in between; if they fail, the cluster closes the session
     /// after its timeout. The next poll, if there is one, reports the change to its listener. Mirrors `AeronCluster.close`.
     pub fn close(&mut self) {
-        if let Some(healing) = &mut self.healing {
-            healing.stop();
+        if let Some(reconnecting) = &mut self.reconnecting {
+            reconnecting.stop();
         }
         let is_connected = matches!(&self.session.ingress, Ingress::Ready(publication) if publication.is_connected());
         // In a forked child it is the parent's session, which must stay open.

@@ -58,13 +58,13 @@
 //! number once. [`RequestTracker`] keeps the numbers on the client's side.
 
 mod async_connect;
-mod by_hand;
 mod change;
 mod cluster;
 mod connect_state;
 mod connecting;
 mod context;
 mod decorator;
+mod direct_access;
 mod egress;
 mod egress_adapter;
 mod egress_poller;
@@ -72,12 +72,12 @@ mod endpoints;
 mod environment;
 #[cfg(feature = "testing")]
 pub(crate) mod fuzzing;
-mod healing;
 mod ingress;
 mod keep_alive;
 mod listener;
 mod members;
 mod reconnect;
+mod reconnecting;
 mod session;
 mod settings;
 mod state;

@@ -8,7 +8,6 @@ mod connecting;
 mod drop_matrix;
 mod egress;
 mod fork;
-mod healing;
 mod invoker;
 #[path = "../support/killable.rs"]
 mod killable;
@@ -17,6 +16,7 @@ mod leader;
 mod orders;
 mod panics;
 mod pieces;
+mod reconnecting;
 mod refusals;
 mod rig;
 mod timeouts;

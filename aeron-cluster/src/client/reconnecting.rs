@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind};
 
 /// How far the replacement has come.
 enum Phase {
-    /// The session is open.
-    Healthy,
+    /// Nothing to do: the session is open, or the client is closed.
+    Idle,
     /// The session is lost; the next attempt is due at this time.
     Waiting(Instant),
     Connecting(Box<Connecting>),
@@ -27,15 +27,15 @@ pub(super) enum Progress {
 }
 
 /// Opens a new session whenever the session is lost, as the [`Reconnect`] policy allows.
-pub(super) struct Healing {
+pub(super) struct Reconnecting {
     backoff: Backoff,
     phase: Phase,
 }
 
-impl Healing {
+impl Reconnecting {
     /// Starts with a session that was opened at `now`.
     pub(super) fn new(policy: Reconnect, now: Instant) -> Self {
-        Self { backoff: Backoff::new(policy, now), phase: Phase::Healthy }
+        Self { backoff: Backoff::new(policy, now), phase: Phase::Idle }
     }
 
     /// To be called when the session is lost. `Err` with the number of attempts so far if there will be no further one.
@@ -47,13 +47,13 @@ impl Healing {
 
     /// Abandons an attempt in progress.
     pub(super) fn stop(&mut self) {
-        self.phase = Phase::Healthy;
+        self.phase = Phase::Idle;
     }
 
     /// Does the next step. Does not block, except to make a new Aeron client if the old one is closed.
     pub(super) fn poll(&mut self, settings: &mut Settings) -> Progress {
         let outcome = match &mut self.phase {
-            Phase::Healthy => return Progress::Work(0),
+            Phase::Idle => return Progress::Work(0),
             Phase::Waiting(due) if settings.now() < *due => return Progress::Work(0),
             Phase::Waiting(_) => {
                 self.backoff.on_attempt();
@@ -74,7 +74,7 @@ impl Healing {
         match outcome {
             Ok(None) => Progress::Work(1),
             Ok(Some(connected)) => {
-                self.phase = Phase::Healthy;
+                self.phase = Phase::Idle;
                 self.backoff.on_opened(settings.now());
                 Progress::Opened(Box::new(connected))
             }
@@ -85,7 +85,7 @@ impl Healing {
     fn on_failure(&mut self, error: Error, settings: &Settings) -> Progress {
         let (attempts, now) = (self.backoff.attempts(), settings.now());
         tracing::warn!(attempts, "cannot open a new session with the cluster: {error}");
-        self.phase = Phase::Healthy;
+        self.phase = Phase::Idle;
         let is_final =
             error.kind() == ErrorKind::Authentication || (settings.aeron.is_closed() && !settings.owns_aeron());
         match if is_final { None } else { self.backoff.on_failure(now) } {
