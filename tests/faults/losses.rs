@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use aeron_cluster::client::Context;
-use aeron_cluster::testing::{CncFile, PATIENCE, Part, Process, TestCluster, WorkDir, wait_until};
+use aeron_cluster::testing::{DriverCounters, PATIENCE, Part, Process, TestCluster, WorkDir, wait_until};
 use anyhow::Result;
 
 use crate::loaded::replicas;
@@ -37,7 +37,7 @@ impl ClientDriver {
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let process = Process::spawn("driver of the clients", &command)?;
         wait_until("the driver of the clients", PATIENCE, || {
-            let is_up = CncFile::open(&aeron_dir)?.is_some();
+            let is_up = DriverCounters::open(&aeron_dir)?.is_some();
             Ok(if is_up { ControlFlow::Break(()) } else { ControlFlow::Continue(process.line_count()) })
         })?;
         Ok(ClientDriver { _process: process, dir })

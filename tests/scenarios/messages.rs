@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aeron_cluster::client::Context;
-use aeron_cluster::testing::{CncFile, PATIENCE, Process, TestCluster};
+use aeron_cluster::testing::{DriverCounters, PATIENCE, Process, TestCluster};
 
 use crate::replica::{Command, ReplicaClient, Reply};
 use crate::rig::{abort, builder, field, replica, state_of, take_snapshot};
@@ -114,7 +114,7 @@ fn every_length_up_to_the_longest() {
 
 /// The channel of the log as the leader publishes it.
 fn log_channel(cluster: &TestCluster) -> String {
-    let counters = CncFile::open(&cluster.aeron_dir(0)).unwrap().unwrap().counters().unwrap();
+    let counters = DriverCounters::open(&cluster.aeron_dir(0)).unwrap().unwrap().all().unwrap();
     let of_log = |label: &String| label.starts_with("pub-pos (exclusive)") && label.contains(" 100 aeron:udp");
     counters.into_iter().map(|counter| counter.label).find(of_log).unwrap()
 }

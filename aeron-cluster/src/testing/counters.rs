@@ -47,7 +47,7 @@ const LABEL_OFFSET: usize = 132;
 
 /// One allocated counter at the moment it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CounterView {
+pub struct CounterReading {
     /// Its id in the driver.
     pub id: i32,
     /// Id of its registration; those of one driver increase with time.
@@ -64,32 +64,32 @@ pub struct CounterView {
     pub label: String,
 }
 
-impl CounterView {
+impl CounterReading {
     pub(super) fn key_i32(&self, offset: usize) -> i32 {
         i32_at(&self.key, offset)
     }
 }
 
-/// The command and control file of a media driver, open for reading.
+/// The counters of a media driver, in its open file.
 ///
-/// Unlike [`aeron::CncFile`](crate::aeron::CncFile) it maps nothing, so a file that a test truncates cannot end the process, and shares no code
-/// with what is under test. The driver writes the same pages through a memory map, so on Linux a read sees what it wrote last. Mirrors
-/// `CncFileDescriptor` and `CountersReader`.
+/// Tests have a reader of their own beside [`aeron::CncFile`](crate::aeron::CncFile): this one shares no code with what is under test, and it
+/// maps nothing, so a file that a test truncates cannot end the process. The driver writes the same pages through a memory map, so on
+/// Linux a read sees what it wrote last. Mirrors `CncFileDescriptor` and `CountersReader`.
 #[derive(Debug)]
-pub struct CncFile {
+pub struct DriverCounters {
     file: File,
     records: u64,
     values: u64,
     capacity: u64,
 }
 
-impl CncFile {
+impl DriverCounters {
     /// Opens the file in a driver's directory; `None` until the driver has made it and filled in its description.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Io`], and [`ErrorKind::Protocol`] for a file of another major version.
-    pub fn open(aeron_dir: &Path) -> Result<Option<CncFile>> {
+    pub fn open(aeron_dir: &Path) -> Result<Option<DriverCounters>> {
         let file = match File::open(aeron_dir.join(FILE_NAME)) {
             Ok(file) => file,
             Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
@@ -111,22 +111,22 @@ impl CncFile {
         let length = |offset| u64::from(i32_at(&description, offset) as u32);
         let records = META_DATA_LENGTH + length(4) + length(8);
         let values = records + length(12);
-        Ok(Some(CncFile { file, records, values, capacity: length(16) / VALUE_LENGTH }))
+        Ok(Some(DriverCounters { file, records, values, capacity: length(16) / VALUE_LENGTH }))
     }
 
-    /// All allocated counters.
+    /// The values of all allocated counters now.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Io`].
-    pub fn counters(&self) -> Result<Vec<CounterView>> {
+    pub fn all(&self) -> Result<Vec<CounterReading>> {
         let mut counters = Vec::new();
         let mut record = [0; RECORD_LENGTH];
         for id in 0..self.capacity {
             self.file.read_exact_at(&mut record, self.records + id * RECORD_LENGTH as u64)?;
             match i32_at(&record, 0) {
                 RECORD_UNUSED => break,
-                RECORD_ALLOCATED => counters.push(self.view(id, &record)?),
+                RECORD_ALLOCATED => counters.push(self.reading(id, &record)?),
                 _ => {}
             }
         }
@@ -138,15 +138,15 @@ impl CncFile {
     /// # Errors
     ///
     /// [`ErrorKind::Io`].
-    pub fn find(&self, type_id: i32) -> Result<Option<CounterView>> {
-        Ok(self.counters()?.into_iter().find(|counter| counter.type_id == type_id))
+    pub fn find(&self, type_id: i32) -> Result<Option<CounterReading>> {
+        Ok(self.all()?.into_iter().find(|counter| counter.type_id == type_id))
     }
 
-    fn view(&self, id: u64, record: &[u8; RECORD_LENGTH]) -> Result<CounterView> {
+    fn reading(&self, id: u64, record: &[u8; RECORD_LENGTH]) -> Result<CounterReading> {
         let mut value = [0; 24];
         self.file.read_exact_at(&mut value, self.values + id * VALUE_LENGTH)?;
         let label = usize::try_from(i32_at(record, LABEL_LENGTH_OFFSET)).unwrap_or(0).min(RECORD_LENGTH - LABEL_OFFSET);
-        Ok(CounterView {
+        Ok(CounterReading {
             id: id as i32,
             registration_id: i64_at(&value, 8),
             owner_id: i64_at(&value, 16),

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::counters::{CncFile, CounterView, type_id};
+use super::counters::{CounterReading, DriverCounters, type_id};
 use super::dirs::WorkDir;
 use super::hosted::{Configure, Hosted, Place, Source};
 use super::java::Java;
@@ -216,23 +216,23 @@ impl Node {
     }
 
     fn is_ready(&self, part: Part) -> Result<bool> {
-        let Some(cnc) = CncFile::open(&self.aeron_dir())? else { return Ok(false) };
+        let Some(counters) = DriverCounters::open(&self.aeron_dir())? else { return Ok(false) };
         match part {
             Part::Driver => Ok(true),
             Part::Archive => {
                 let endpoint = self.endpoint(ARCHIVE);
-                let is_control = |counter: &CounterView| {
+                let is_control = |counter: &CounterReading| {
                     counter.type_id == type_id::RECEIVE_CHANNEL_STATUS && counter.label.contains(&endpoint)
                 };
-                Ok(cnc.counters()?.iter().any(is_control))
+                Ok(counters.all()?.iter().any(is_control))
             }
             Part::ConsensusModule => Ok(self.counter(type_id::CONSENSUS_MODULE_STATE)?.is_some()),
         }
     }
 
     /// All counters of the member's driver; none before it has started.
-    pub(super) fn counters(&self) -> Result<Vec<CounterView>> {
-        CncFile::open(&self.aeron_dir())?.map_or_else(|| Ok(Vec::new()), |cnc| cnc.counters())
+    pub(super) fn counters(&self) -> Result<Vec<CounterReading>> {
+        DriverCounters::open(&self.aeron_dir())?.map_or_else(|| Ok(Vec::new()), |counters| counters.all())
     }
 
     /// The value of the newest counter of a type.
@@ -259,7 +259,7 @@ impl Node {
 }
 
 /// The value of the newest counter of a type.
-pub(super) fn newest(counters: &[CounterView], type_id: i32) -> Option<i64> {
+pub(super) fn newest(counters: &[CounterReading], type_id: i32) -> Option<i64> {
     let of_type = counters.iter().filter(|counter| counter.type_id == type_id);
     of_type.max_by_key(|counter| counter.registration_id).map(|counter| counter.value)
 }

@@ -1,16 +1,16 @@
 //! Child processes that end with the test that started them, and whose output is there when something fails.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::output::Output;
 use super::patience::{PATIENCE, wait_until};
+use super::spawning::{spawn_from_lasting_thread, tied_to_this_process};
 use crate::{Error, ErrorKind, Result};
 
 /// How long [`Process::stop`] lets a process finish in order.
@@ -222,99 +222,6 @@ fn is_still(task: &Path) -> bool {
 pub fn proc_state(task: &Path) -> Option<char> {
     // Behind the name, which may have any character.
     fs::read_to_string(task.join("stat")).ok()?.rsplit_once(") ")?.1.chars().next()
-}
-
-#[derive(Debug, Default)]
-struct Output {
-    printed: Mutex<Printed>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Printed {
-    lines: Vec<String>,
-    open: usize,
-}
-
-impl Output {
-    fn lock(&self) -> MutexGuard<'_, Printed> {
-        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn drain(output: &Arc<Output>, stream: impl Read + Send + 'static) {
-        output.lock().open += 1;
-        let output = Arc::clone(output);
-        thread::spawn(move || {
-            let mut stream = BufReader::new(stream);
-            let mut line = Vec::new();
-            while matches!(stream.read_until(b'\n', &mut line), Ok(1..)) {
-                output.lock().lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
-                output.changed.notify_all();
-                line.clear();
-            }
-            output.lock().open -= 1;
-            output.changed.notify_all();
-        });
-    }
-
-    /// Blocks until `look` finds something; `None` when no line arrived for `patience`.
-    fn wait<T>(&self, patience: Duration, look: impl Fn(&Printed) -> Option<T>) -> Option<T> {
-        let mut printed = self.lock();
-        let mut seen = printed.lines.len();
-        let mut deadline = Instant::now() + patience;
-        loop {
-            if let Some(found) = look(&printed) {
-                return Some(found);
-            }
-            if printed.lines.len() != seen {
-                seen = printed.lines.len();
-                deadline = Instant::now() + patience;
-            }
-            let left = deadline.checked_duration_since(Instant::now())?;
-            printed = self.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-/// On Linux the kernel kills the child when this process dies, whatever the reason.
-fn tied_to_this_process(command: &Command) -> Command {
-    let mut tied = if cfg!(target_os = "linux") {
-        let mut tied = Command::new("setpriv");
-        tied.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program());
-        tied
-    } else {
-        Command::new(command.get_program())
-    };
-    tied.args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => tied.env(name, value),
-            None => tied.env_remove(name),
-        };
-    }
-    if let Some(dir) = command.get_current_dir() {
-        tied.current_dir(dir);
-    }
-    tied
-}
-
-type Job = (Command, Sender<io::Result<Child>>);
-
-/// The kernel's parent-death signal is about the thread that started the child, and a test's helper thread may end early.
-fn spawn_from_lasting_thread(command: Command) -> io::Result<Child> {
-    static SPAWNER: LazyLock<Sender<Job>> = LazyLock::new(|| {
-        let (jobs, queue) = mpsc::channel::<Job>();
-        thread::spawn(move || {
-            for (mut command, reply) in queue {
-                let _ = reply.send(command.spawn());
-            }
-        });
-        jobs
-    });
-    let (reply, result) = mpsc::channel();
-    let gone = || io::Error::other("the thread that starts processes is gone");
-    SPAWNER.send((command, reply)).map_err(|_| gone())?;
-    result.recv().map_err(|_| gone())?
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::cluster::TestCluster;
-use super::counters::CncFile;
+use super::counters::DriverCounters;
 use super::dirs::WorkDir;
 use super::network::Host;
 use super::parts::c_driver;
@@ -43,7 +43,7 @@ impl RemoteDriver {
             if !process.is_running() {
                 return Err(process.failure(ErrorKind::State, "ended while it started"));
             }
-            let is_up = CncFile::open(&aeron_dir)?.is_some();
+            let is_up = DriverCounters::open(&aeron_dir)?.is_some();
             Ok(if is_up { ControlFlow::Break(()) } else { ControlFlow::Continue(process.line_count()) })
         })
     }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::cluster::TestCluster;
-use super::counters::{CounterView, type_id};
+use super::counters::{CounterReading, type_id};
 use super::node::{Node, newest};
 use super::parts::Part;
 use super::patience::{PATIENCE, wait_until};
@@ -210,12 +210,12 @@ impl TestCluster {
 }
 
 /// The position of the log subscription whose client is the one that counts the service's errors.
-fn service_position(counters: &[CounterView], service_id: usize) -> Option<i64> {
-    let of_service = |counter: &&CounterView| {
+fn service_position(counters: &[CounterReading], service_id: usize) -> Option<i64> {
+    let of_service = |counter: &&CounterReading| {
         counter.type_id == type_id::SERVICE_ERRORS && usize::try_from(counter.key_i32(4)) == Ok(service_id)
     };
     let service = counters.iter().filter(of_service).max_by_key(|counter| counter.registration_id)?;
-    let of_log = |counter: &&CounterView| {
+    let of_log = |counter: &&CounterReading| {
         counter.type_id == type_id::SUBSCRIBER_POSITION
             && counter.key_i32(12) == LOG_STREAM_ID
             && counter.owner_id == service.owner_id

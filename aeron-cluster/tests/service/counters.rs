@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aeron_cluster::service::ClusteredServiceContainer;
-use aeron_cluster::testing::{CncFile, TestCluster};
+use aeron_cluster::testing::{DriverCounters, TestCluster};
 
 use crate::client::Client;
 use crate::probe::{Event, Probe, context};
@@ -16,7 +16,7 @@ fn counters_have_javas_types_keys_and_labels_and_tell_durations() {
         context(&cluster).cycle_threshold(Duration::from_millis(1500)).snapshot_duration_threshold(Duration::ZERO);
     let _container = ClusteredServiceContainer::launch(settings, probe).unwrap();
     cluster.wait_for_leader().unwrap();
-    let counters = || CncFile::open(&cluster.aeron_dir(0)).unwrap().unwrap().counters().unwrap();
+    let counters = || DriverCounters::open(&cluster.aeron_dir(0)).unwrap().unwrap().all().unwrap();
     let value = |type_id: i32| counters().into_iter().find(|counter| counter.type_id == type_id).unwrap().value;
     for (type_id, label) in [
         (215, "Cluster Container Errors - clusterId=0 serviceId=0 version=1.54.0 commit="),

@@ -8,7 +8,7 @@ use std::path::Path;
 use aeron_cluster::codec::{
     ControlEvent, EgressEvent, EventCode, IngressEvent, LogEvent, ServiceEvent, SnapshotEvent, SnapshotMark,
 };
-use aeron_cluster::testing::CncFile;
+use aeron_cluster::testing::{DriverCounters, type_id};
 use aeron_cluster_fuzz::driver_files::put;
 
 use super::keep::Corpus;
@@ -29,8 +29,6 @@ const CLUSTER: u16 = 111;
 const ARCHIVE: u16 = 101;
 /// What an archive sends: an answer, descriptions of recordings and of subscriptions, a signal, a challenge, and a ping.
 const OF_ARCHIVES: [u16; 6] = [1, 22, 23, 24, 59, 106];
-/// `AeronCounters.CLUSTER_RECOVERY_STATE_TYPE_ID`
-const RECOVERY_STATE: i32 = 204;
 
 /// Takes what there is in all files below `dir`. They may be in use: what cannot be read now is left out.
 pub fn harvest(dir: &Path, corpus: &mut Corpus) {
@@ -228,9 +226,9 @@ fn cnc(path: &Path, corpus: &mut Corpus) -> Result<()> {
     if short.get(LAST_COUNTER..).and_then(|last| last.first_chunk()) == Some(&1_i32.to_le_bytes()) {
         corpus.add("cnc", "driver", &short);
     }
-    let file = path.parent().and_then(|dir| CncFile::open(dir).ok().flatten());
-    let counters = file.and_then(|file| file.counters().ok());
-    for counter in counters.into_iter().flatten().filter(|counter| counter.type_id == RECOVERY_STATE) {
+    let file = path.parent().and_then(|dir| DriverCounters::open(dir).ok().flatten());
+    let counters = file.and_then(|file| file.all().ok());
+    for counter in counters.into_iter().flatten().filter(|counter| counter.type_id == type_id::RECOVERY_STATE) {
         corpus.add("recovery_state", format!("services-{}", counter.key[28]), &counter.key);
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aeron_cluster::client::{AeronCluster, Context, on_message};
-use aeron_cluster::testing::{CncFile, Java, PATIENCE, Part, Process, TestCluster, type_id};
+use aeron_cluster::testing::{DriverCounters, Java, PATIENCE, Part, Process, TestCluster, type_id};
 use anyhow::{Context as _, Result, bail, ensure};
 use hdrhistogram::Histogram;
 
@@ -139,9 +139,10 @@ impl<'a> Live<'a> {
 
     /// Whether the member leads and accepts messages.
     fn leads(&self, member: usize) -> bool {
-        let Ok(Some(file)) = CncFile::open(&self.cluster.aeron_dir(member)) else { return false };
-        let has =
-            |type_id, value| file.find(type_id).is_ok_and(|found| found.is_some_and(|counter| counter.value == value));
+        let Ok(Some(counters)) = DriverCounters::open(&self.cluster.aeron_dir(member)) else { return false };
+        let has = |type_id, value| {
+            counters.find(type_id).is_ok_and(|found| found.is_some_and(|counter| counter.value == value))
+        };
         has(type_id::ELECTION_STATE, CLOSED) && has(type_id::NODE_ROLE, LEADER)
     }
 
