@@ -33,6 +33,7 @@ mod joining;
 mod lifecycle;
 mod log_adapter;
 mod log_claim;
+mod log_events;
 pub mod mark_file;
 mod recovery_state;
 mod send_limits;

@@ -153,13 +153,10 @@ impl<S: ClusteredService> Core<S> {
 
     fn await_recording_counter(&mut self, archive: &mut Archive, session_id: i32) -> Outcome<i32> {
         self.cluster.state.reset_idle();
-        loop {
-            if let Some(counter_id) = archive.recording_counter(session_id) {
-                return Ok(counter_id);
-            }
-            self.idle(0)?;
+        self.await_some(|_| {
             archive.check_for_error_response()?;
-        }
+            Ok(archive.recording_counter(session_id))
+        })
     }
 
     /// Waits until the publication, too, is connected to the recording.
@@ -194,15 +191,12 @@ impl<S: ClusteredService> Core<S> {
         position: i64,
     ) -> Outcome<()> {
         self.cluster.state.reset_idle();
-        loop {
-            let recorded = self.cluster.aeron().counters().value(counter_id);
+        self.await_some(|core| {
+            let recorded = core.cluster.aeron().counters().value(counter_id);
             // Checked after the value was read: once the recording has stopped, another counter may have its id.
-            self.check_recording(archive, recording_id, counter_id)?;
-            if recorded.is_some_and(|recorded| recorded >= position) {
-                return Ok(());
-            }
-            self.idle(0)?;
-        }
+            core.check_recording(archive, recording_id, counter_id)?;
+            Ok(recorded.is_some_and(|recorded| recorded >= position).then_some(()))
+        })
     }
 }
 

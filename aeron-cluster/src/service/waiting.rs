@@ -9,27 +9,27 @@ use super::stop::Outcome;
 
 /// Every method waits with [`Core::idle`]: heartbeats go on, and the container can be closed at any time.
 impl<S: ClusteredService> Core<S> {
-    /// Connects to the archive, within its message timeout.
-    pub(super) fn connect_archive(&mut self) -> Outcome<Archive> {
-        let state = self.cluster.state.clone();
-        let context = state.settings.archive_context(&state.aeron)?;
-        let mut connect = archive::AsyncConnect::start(&context)?;
+    /// Idles until `poll` returns something.
+    pub(super) fn await_some<T>(&mut self, mut poll: impl FnMut(&Self) -> Outcome<Option<T>>) -> Outcome<T> {
         loop {
-            if let Some(archive) = connect.poll()? {
-                return Ok(archive);
+            if let Some(found) = poll(self)? {
+                return Ok(found);
             }
             self.idle(0)?;
         }
     }
 
+    /// Connects to the archive, within its message timeout.
+    pub(super) fn connect_archive(&mut self) -> Outcome<Archive> {
+        let state = self.cluster.state.clone();
+        let context = state.settings.archive_context(&state.aeron)?;
+        let mut connect = archive::AsyncConnect::start(&context)?;
+        self.await_some(|_| Ok(connect.poll()?))
+    }
+
     /// Waits for the archive's answer to a request, within its message timeout.
     pub(super) fn await_answer(&mut self, archive: &mut Archive, mut request: PendingRequest) -> Outcome<i64> {
-        loop {
-            if let Some(answer) = request.poll(archive)? {
-                return Ok(answer);
-            }
-            self.idle(0)?;
-        }
+        self.await_some(|_| Ok(request.poll(archive)?))
     }
 
     /// Adds a subscription.
@@ -40,12 +40,7 @@ impl<S: ClusteredService> Core<S> {
 
     /// Waits for the driver's answer, however long it takes.
     pub(super) fn await_added<T>(&mut self, mut add: AsyncAdd<T>) -> Outcome<T> {
-        loop {
-            if let Some(added) = add.poll()? {
-                return Ok(added);
-            }
-            self.idle(0)?;
-        }
+        self.await_some(|_| Ok(add.poll()?))
     }
 
     /// Waits for the image of a replay, as long as the archive is there and reports no error.
