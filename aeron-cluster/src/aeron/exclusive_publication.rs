@@ -18,7 +18,7 @@ use super::handle::{ClientInner, Handle, KeptOpen, Native};
 use super::image_handlers::Notify;
 use super::native_error::check;
 use super::offer::{OfferError, position, total_length};
-use super::publication::{PublicationConstants, constant_queries};
+use super::publication_constants::{PublicationConstants, constant_queries};
 use super::reserved_value::with_supplier;
 use crate::error::Result;
 

@@ -10,7 +10,7 @@ use aeron_sys as sys;
 
 use super::callback::in_callback;
 use super::handle::{Callbacks, lock};
-use super::image::{RawImage, image_queries};
+use super::image_ref::{RawImage, image_queries};
 
 type Handler = Mutex<Box<dyn FnMut(&ImageView<'_>) + Send>>;
 

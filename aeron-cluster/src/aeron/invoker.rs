@@ -3,7 +3,7 @@
 //! C's own invoker mode (`invoker_mode` of the conductor) runs every add and close on the thread that asks for it, without a lock:
 //! another thread there is a data race, a subscription closed within its own poll is a use after free, and an add that the driver
 //! has no room for leaves the conductor with a pointer to freed memory (aeron_client_conductor.c, the error paths of
-//! `aeron_client_conductor_async_add_*`). So C is told of the invoker after its conductor was made (see context.rs): adds and
+//! `aeron_client_conductor_async_add_*`). So C is told of the invoker after its conductor was made (see native_context.rs): adds and
 //! closes then go through the queue that is there for them, from any thread, and only the work itself needs its turn.
 
 use std::marker::PhantomData;

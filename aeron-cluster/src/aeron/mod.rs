@@ -20,6 +20,7 @@ mod claim;
 mod client;
 mod cnc;
 mod conductor_handlers;
+mod conductor_idle_strategy;
 mod context;
 mod counter;
 mod counters;
@@ -35,14 +36,17 @@ mod heartbeat;
 mod idle;
 mod image;
 mod image_handlers;
+mod image_ref;
 mod invoker;
 mod look_ahead;
 #[cfg(doctest)]
 mod misuse;
+mod native_context;
 mod native_error;
 mod offer;
 mod prefetch;
 mod publication;
+mod publication_constants;
 mod reserved_value;
 mod session_id;
 mod settings;
@@ -64,7 +68,8 @@ pub use cnc::{CncConstants, CncFile, DistinctError, Loss, default_dir, request_d
 #[cfg(feature = "driver")]
 pub(crate) use cnc::{check_leftover, native_dir};
 pub use conductor_handlers::{CounterEvent, HandlerId, PublicationError, Registered, RegisteredKind};
-pub use context::{ConductorIdleStrategy, Context};
+pub use conductor_idle_strategy::ConductorIdleStrategy;
+pub use context::Context;
 pub use counter::Counter;
 pub use counters::{CounterState, CounterView, CountersReader, ReadableCounter};
 pub use destination::AsyncDestination;
@@ -77,9 +82,10 @@ pub use idle::{
     BackoffIdleStrategy, BusySpinIdleStrategy, IdleStrategy, NoOpIdleStrategy, SleepingIdleStrategy,
     YieldingIdleStrategy,
 };
+pub use image::Image;
 pub(crate) use image::poll_native_image;
-pub use image::{Image, ImageRef};
 pub use image_handlers::{ImageHandlers, ImageView};
+pub use image_ref::ImageRef;
 pub(crate) use look_ahead::LookAhead;
 #[cfg(feature = "driver")]
 pub(crate) use native_error::check;
