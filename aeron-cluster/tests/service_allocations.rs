@@ -14,7 +14,7 @@ use aeron_cluster::service::{
     ClientSession, Cluster, ClusteredService, ClusteredServiceAgent, Context, Role, ServiceError, SnapshotImage,
     SnapshotPublication, Work,
 };
-use aeron_cluster::testing::WorkDir;
+use aeron_cluster::testing::{WorkDir, type_id};
 
 #[path = "support/allocations.rs"]
 mod allocations;
@@ -28,8 +28,6 @@ const TO_SERVICE: i32 = 104;
 const FROM_SERVICE: i32 = 105;
 const LOG: i32 = 100;
 const CLIENT: i32 = 102;
-const COMMIT_POSITION_TYPE_ID: i32 = 203;
-const RECOVERY_STATE_TYPE_ID: i32 = 204;
 /// A message of several fragments.
 const LONG: usize = 6_000;
 
@@ -106,8 +104,8 @@ impl Stage {
         let cluster_id = 0_i32.to_le_bytes();
         // No term, position 0, time 0, this cluster, no snapshot.
         let recovery = [(-1_i64).to_le_bytes().as_slice(), &[0; 16], &cluster_id, &[0; 4]].concat();
-        let commit_position = aeron.add_counter(COMMIT_POSITION_TYPE_ID, &cluster_id, "commit-pos").unwrap();
-        let recovery = aeron.add_counter(RECOVERY_STATE_TYPE_ID, &recovery, "recovery").unwrap();
+        let commit_position = aeron.add_counter(type_id::COMMIT_POSITION, &cluster_id, "commit-pos").unwrap();
+        let recovery = aeron.add_counter(type_id::RECOVERY_STATE, &recovery, "recovery").unwrap();
         let applied = Rc::new(Cell::new(0));
         let context = Context::new()
             .aeron(aeron.clone())

@@ -3,23 +3,24 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use aeron_cluster::aeron::{Counter, ExclusivePublication, Header, Image, Publication, Subscription};
+use aeron_cluster::aeron::{
+    Counter, DATA_HEADER_LENGTH, ExclusivePublication, Header, Image, Publication, Subscription,
+};
+use aeron_cluster::client::SESSION_HEADER_LENGTH;
 use aeron_cluster::codec::{JoinLog, ServiceEvent, SessionMessageHeader, SessionOpenEvent, TimerEvent};
 use aeron_cluster::service::{
     ClientSession, Cluster, ClusteredService, ClusteredServiceAgent, Context, Role, ServiceError, SnapshotImage,
     SnapshotPublication, Work,
 };
+use aeron_cluster::testing::type_id;
 
-use crate::stage::{image, make_room, send};
+use crate::stage::{image, make_room, room, send};
 use crate::until::until;
 use crate::{Case, LENGTH, Stage, native};
 
-const COMMIT_POSITION_TYPE_ID: i32 = 203;
-const RECOVERY_STATE_TYPE_ID: i32 = 204;
-
 /// How many bytes of the stream to the client the answers to a batch take.
 fn egress_bytes(stage: &Stage) -> usize {
-    stage.messages() as usize * (32 + 32 + LENGTH)
+    stage.messages() as usize * (DATA_HEADER_LENGTH + SESSION_HEADER_LENGTH + LENGTH)
 }
 
 /// Counts the events that it applies, and echoes messages if `answers` is set.
@@ -135,7 +136,7 @@ fn counters(stage: &Stage, cluster_id: i32) -> [Counter; 2] {
     // No term, position 0, time 0, this cluster, no snapshot.
     let recovery = [(-1_i64).to_le_bytes().as_slice(), &[0; 16], &id, &[0; 4]].concat();
     let add = |type_id, key: &[u8]| stage.aeron.add_counter(type_id, key, "bench").expect("a counter");
-    [add(COMMIT_POSITION_TYPE_ID, &id), add(RECOVERY_STATE_TYPE_ID, &recovery)]
+    [add(type_id::COMMIT_POSITION, &id), add(type_id::RECOVERY_STATE, &recovery)]
 }
 
 fn work(agent: &mut ClusteredServiceAgent<Counting>) {
@@ -248,10 +249,6 @@ impl Case for EchoRust {
     fn run(&mut self) {
         self.container.apply();
     }
-}
-
-fn room(publication: &Publication) -> i64 {
-    until("a position", || publication.position_limit().ok()) - publication.position().unwrap_or(0)
 }
 
 /// The case of the container that answers the messages of a log.

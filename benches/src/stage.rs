@@ -105,6 +105,11 @@ pub fn send(mut offer: impl FnMut() -> Result<i64, OfferError>) -> i64 {
     until("room for a message", || offer().ok())
 }
 
+/// How many bytes the publication can send before it is back pressured.
+pub fn room(publication: &Publication) -> i64 {
+    until("a position", || publication.position_limit().ok()) - publication.position().unwrap_or(0)
+}
+
 /// Receives everything that has been sent, and waits until the stream has room for `length` bytes.
 pub fn make_room(subscription: &mut Subscription, length: usize, room: impl Fn() -> i64) {
     until("room in the stream", || {

@@ -3,23 +3,27 @@
 use std::hint::black_box;
 use std::rc::Rc;
 
-use aeron_cluster::aeron::{Action, ExclusivePublication, Image, OfferError, Publication, Subscription};
+use aeron_cluster::aeron::{
+    Action, DATA_HEADER_LENGTH, ExclusivePublication, Image, OfferError, Publication, Subscription,
+};
 
-use crate::stage::{image, make_room, send};
+use crate::stage::{image, make_room, room, send};
 use crate::until::until;
 use crate::{Case, LENGTH, MESSAGES, Stage, native};
 
 /// The fragment limit of a poll, the same as the container's.
 const FRAGMENT_LIMIT: usize = 50;
-/// How much a run sends, in bytes.
-const BYTES: usize = MESSAGES as usize * (32 + LENGTH);
+/// How much of the stream a run takes, in bytes.
+const BYTES: usize = MESSAGES as usize * (DATA_HEADER_LENGTH + LENGTH);
 const MESSAGE: [u8; LENGTH] = [5; LENGTH];
 
-/// Receives [`MESSAGES`] messages that have already been sent.
+/// Polls [`MESSAGES`] messages that were sent before the run, so that only the polling is measured.
 struct Poll {
     publication: ExclusivePublication,
     image: Image,
+    /// The position after the last message.
     limit: i64,
+    /// Polls the image up to that position. Returns a sum over the messages, which must have been read for it.
     poll: fn(&mut Image, i64) -> i64,
 }
 
@@ -63,16 +67,19 @@ pub fn poll_c(stage: &Rc<Stage>) -> Box<dyn Case> {
     poll(stage, |image, limit| native::poll(image, limit, MESSAGES))
 }
 
-/// Sends [`MESSAGES`] messages, for which there is room.
+/// Sends [`MESSAGES`] messages. Room for them is made before the run, so that no send of a run is back pressured.
 struct Send<P> {
     publication: P,
     subscription: Subscription,
+    /// How many bytes the publication can send now.
     room: fn(&P) -> i64,
+    /// Sends all messages of a run.
     send: fn(&mut P),
 }
 
 impl<P> Case for Send<P> {
     fn prepare(&mut self) {
+        // With room to spare, since padding at the ends of terms takes some.
         make_room(&mut self.subscription, 2 * BYTES, || (self.room)(&self.publication));
     }
 
@@ -83,9 +90,6 @@ impl<P> Case for Send<P> {
 
 fn shared(stage: &Stage, send: fn(&mut Publication)) -> Box<dyn Case> {
     let (publication, subscription) = stage.stream();
-    let room = |publication: &Publication| {
-        until("a position", || publication.position_limit().ok()) - publication.position().unwrap_or(0)
-    };
     Box::new(Send { publication, subscription, room, send })
 }
 
@@ -97,7 +101,7 @@ fn exclusive(stage: &Stage, send: fn(&mut ExclusivePublication)) -> Box<dyn Case
     Box::new(Send { publication, subscription, room, send })
 }
 
-/// Sends that many times; a refusal at the end of a term is passed over.
+/// Calls `send` until [`MESSAGES`] messages were sent. At the end of a term Aeron refuses a message, which is then sent again.
 #[inline]
 fn repeat(mut send: impl FnMut() -> Result<i64, OfferError>) {
     let mut sent = 0;

@@ -7,7 +7,7 @@ use aeron_cluster::archive::{PersistentSubscription, PersistentSubscriptionSetti
 
 use crate::node::Node;
 use crate::persistent::{Event, Telling, whole};
-use crate::{REPLAY_STREAM, STREAM, await_recorded, message, until};
+use crate::{REPLAY_STREAM, STREAM, await_recorded, message, recording_of, until};
 
 /// What is sent goes on without the untethered who stand still. Such a one is told while what it may be reading is left alone (linger).
 const UNTETHERED: &str = "untethered-window-limit-timeout=200ms|untethered-linger-timeout=1s";
@@ -107,8 +107,7 @@ fn who_is_too_slow_over_the_network_is_caught_too() {
 fn falls_out(node: &Node, mut live: Live) {
     let mut archive = node.connect();
     let mut publication = archive.add_recorded_exclusive_publication(&live.sent, STREAM).expect("recorded");
-    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
-    let recording_id = archive.recording_id(counter).expect("recording");
+    let (recording_id, counter) = recording_of(&mut archive, publication.session_id());
     let middle = live.send(&mut publication, 20);
     let position = live.send(&mut publication, 30);
     await_recorded(&mut archive, recording_id, counter, position);

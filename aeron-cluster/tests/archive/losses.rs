@@ -9,7 +9,7 @@ use aeron_cluster::testing::{PATIENCE, Process};
 
 use crate::node::Node;
 use crate::recordings::recorded_on;
-use crate::{STREAM, message, replay, send, until};
+use crate::{STREAM, message, recording_of, replay, send, until};
 
 const CHANNEL: &str = "aeron:ipc?alias=lost";
 
@@ -23,8 +23,7 @@ fn a_disk_that_fills_up_ends_a_recording_and_nothing_else() {
     let node = Node::on_a_disk_of("2m");
     let mut archive = node.connect();
     let mut publication = archive.add_recorded_exclusive_publication(CHANNEL, STREAM).expect("recorded");
-    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
-    let recording_id = archive.recording_id(counter).expect("recording");
+    let (recording_id, _) = recording_of(&mut archive, publication.session_id());
     let mut positions = Vec::new();
     let error = until("the archive's complaint", || {
         while let Ok(position) = publication.offer(&message(positions.len())) {

@@ -77,12 +77,16 @@ fn send(publication: &mut ExclusivePublication, count: usize) -> i64 {
 fn record(archive: &mut Archive, publication: &ExclusivePublication) -> (i64, i32) {
     let channel = with_session_id(CHANNEL, publication.session_id());
     archive.start_recording(&channel, STREAM, SourceLocation::Local, true).expect("recording");
+    recording_of(archive, publication.session_id())
+}
+
+/// Waits for the recording of a session to begin. Returns its id and counter.
+fn recording_of(archive: &mut Archive, session_id: i32) -> (i64, i32) {
     let counter = until("the recording's counter", || {
         archive.check_for_error_response().expect("no error");
-        archive.recording_counter(publication.session_id())
+        archive.recording_counter(session_id)
     });
-    let recording_id = archive.recording_id(counter).expect("a recording's counter");
-    (recording_id, counter)
+    (archive.recording_id(counter).expect("a recording's counter"), counter)
 }
 
 fn await_recorded(archive: &mut Archive, recording_id: i64, counter: i32, position: i64) {
@@ -166,8 +170,7 @@ fn recordings_are_listed_and_stopped() {
         (0..2).map(|_| node.aeron.add_exclusive_publication(channel, STREAM).expect("publication")).collect();
     let mut ids = Vec::new();
     for publication in &mut publications {
-        let counter = until("the recording", || archive.recording_counter(publication.session_id()));
-        ids.push(archive.recording_id(counter).expect("recording"));
+        ids.push(recording_of(&mut archive, publication.session_id()).0);
     }
     let all = archive.list_recordings(0, 10).expect("list");
     assert_eq!(all.len(), 2);

@@ -7,7 +7,7 @@ use aeron_cluster::aeron::ExclusivePublication;
 use aeron_cluster::archive::{Archive, ReplayMerge, ReplayMergeSettings, SourceLocation};
 
 use crate::node::Node;
-use crate::{STREAM, until, with_session_id};
+use crate::{STREAM, recording_of, until, with_session_id};
 
 /// A recorded publication that whoever wants can receive live.
 struct Source {
@@ -25,8 +25,7 @@ impl Source {
         let publication = node.aeron.add_exclusive_publication(&channel, STREAM).expect("publication");
         let recorded = with_session_id(&channel, publication.session_id());
         archive.start_recording(&recorded, STREAM, SourceLocation::Local, true).expect("recording");
-        let counter = until("its counter", || archive.recording_counter(publication.session_id()));
-        let recording_id = archive.recording_id(counter).expect("recording");
+        let (recording_id, _) = recording_of(&mut archive, publication.session_id());
         (Source { node, publication, recording_id, sent: 0 }, archive)
     }
 

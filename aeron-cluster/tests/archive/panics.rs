@@ -14,7 +14,7 @@ use aeron_cluster::{Error, ErrorKind};
 use crate::node::Node;
 use crate::persistent::{CHANNEL, settings};
 use crate::recordings::recorded;
-use crate::{STREAM, message, until};
+use crate::{STREAM, message, recording_of, until};
 
 /// Panics once, when it is armed.
 #[derive(Clone, Default)]
@@ -113,8 +113,7 @@ fn a_listener_of_a_persistent_subscription_may_panic() {
 
     let mut archive = node.connect();
     let publication = archive.add_recorded_exclusive_publication(CHANNEL, STREAM).expect("recorded");
-    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
-    let recording_id = archive.recording_id(counter).expect("recording");
+    let (recording_id, _) = recording_of(&mut archive, publication.session_id());
     armed.arm();
     let replaying = settings(&node, recording_id, "aeron:ipc").start_from(StartFrom::Start).listener(armed.clone());
     let mut persistent = PersistentSubscription::start(replaying).expect("created");

@@ -10,7 +10,7 @@ use aeron_cluster::archive::{
 use aeron_cluster::{Error, ErrorKind};
 
 use crate::node::Node;
-use crate::{REPLAY_STREAM, STREAM, message, send, until};
+use crate::{REPLAY_STREAM, STREAM, message, recording_of, send, until};
 
 pub const CHANNEL: &str = "aeron:ipc?alias=persistent";
 
@@ -52,8 +52,7 @@ pub fn it_catches_up_from_the_recording_and_goes_on_live() {
     let node = Node::start();
     let mut archive = node.connect();
     let mut publication = archive.add_recorded_exclusive_publication(CHANNEL, STREAM).expect("recorded");
-    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
-    let recording_id = archive.recording_id(counter).expect("recording");
+    let (recording_id, _) = recording_of(&mut archive, publication.session_id());
     send(&mut publication, 200);
 
     let response = format!("aeron:udp?control-mode=response|control=localhost:{}", node.ports.port(1));

@@ -11,7 +11,7 @@ use aeron_cluster::{Error, ErrorKind};
 
 use crate::node::Node;
 use crate::recordings::{recorded, recorded_on};
-use crate::{REPLAY_STREAM, STREAM, await_recorded, message, send, until, with_session_id};
+use crate::{REPLAY_STREAM, STREAM, await_recorded, message, recording_of, send, until, with_session_id};
 
 const CHANNEL: &str = "aeron:ipc?alias=kept";
 
@@ -79,8 +79,7 @@ fn a_live_stream_that_is_not_the_recordings_is_a_failure_with_words() {
     let node = Node::start();
     let mut archive = node.connect();
     let mut publication = archive.add_recorded_exclusive_publication(CHANNEL, STREAM).expect("recorded");
-    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
-    let recording_id = archive.recording_id(counter).expect("recording");
+    let (recording_id, counter) = recording_of(&mut archive, publication.session_id());
     let position = send(&mut publication, 5);
     await_recorded(&mut archive, recording_id, counter, position);
     let mut followers =

@@ -5,7 +5,7 @@ use aeron_cluster::aeron::ExclusivePublication;
 use aeron_cluster::archive::{Archive, ArchiveErrorCode, SourceLocation};
 
 use crate::node::Node;
-use crate::{REPLAY_STREAM, STREAM, message, replay, send, until, with_session_id};
+use crate::{REPLAY_STREAM, STREAM, message, recording_of, replay, send, until, with_session_id};
 
 pub const CHANNEL: &str = "aeron:ipc?alias=kept";
 
@@ -17,8 +17,7 @@ pub fn recorded(archive: &mut Archive, count: usize) -> i64 {
 /// As `recorded`, of a publication to this channel, with whatever is sent by it.
 pub fn recorded_on(archive: &mut Archive, channel: &str, send: impl FnOnce(&mut ExclusivePublication)) -> i64 {
     let mut publication = archive.add_recorded_exclusive_publication(channel, STREAM).expect("recorded");
-    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
-    let recording_id = archive.recording_id(counter).expect("recording");
+    let (recording_id, counter) = recording_of(archive, publication.session_id());
     send(&mut publication);
     crate::await_recorded(archive, recording_id, counter, publication.position().expect("open"));
     archive.stop_recording_exclusive_publication(&publication).expect("stopped");
@@ -36,8 +35,7 @@ fn recorded_publications_are_recorded_once_and_stopped_by_each_name() {
     let node = Node::start();
     let mut archive = node.connect();
     let publication = archive.add_recorded_publication(CHANNEL, STREAM).expect("recorded");
-    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
-    let recording_id = archive.recording_id(counter).expect("recording");
+    let (recording_id, counter) = recording_of(&mut archive, publication.session_id());
     assert_eq!(archive.recording_counter_by_id(recording_id), Some(counter));
     assert_eq!(archive.recording_counter_by_id(recording_id + 1), None);
     assert_eq!(archive.recording_source_identity(counter).as_deref(), Some("aeron:ipc"));

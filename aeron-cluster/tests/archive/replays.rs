@@ -6,7 +6,7 @@ use aeron_cluster::archive::{Archive, ArchiveErrorCode, ReplayParams};
 
 use crate::node::Node;
 use crate::recordings::{CHANNEL, recorded, recorded_on};
-use crate::{REPLAY_STREAM, STREAM, await_recorded, message, send, until};
+use crate::{REPLAY_STREAM, STREAM, await_recorded, message, recording_of, send, until};
 
 /// Messages of a subscription, until there are so many.
 pub fn messages(subscription: &mut Subscription, count: usize) -> Vec<Vec<u8>> {
@@ -87,8 +87,7 @@ fn a_replay_of_what_goes_on_stops_where_that_is_now_or_follows_it() {
     let node = Node::start();
     let mut archive = node.connect();
     let mut publication = archive.add_recorded_exclusive_publication(CHANNEL, STREAM).expect("recorded");
-    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
-    let recording_id = archive.recording_id(counter).expect("recording");
+    let (recording_id, counter) = recording_of(&mut archive, publication.session_id());
     let start = |archive: &mut Archive, params| archive.replay(recording_id, "aeron:ipc", REPLAY_STREAM, &params);
     let empty = start(&mut archive, ReplayParams::new().until_now()).expect_err("nothing is there");
     assert_eq!(ArchiveErrorCode::of(&empty), Some(ArchiveErrorCode::EmptyRecording), "{empty}");

@@ -9,7 +9,7 @@ use aeron_cluster::archive::{
 
 use crate::node::Node;
 use crate::recordings::{recorded, recorded_on};
-use crate::{STREAM, message, replay, send, until, with_session_id};
+use crate::{STREAM, message, recording_of, replay, send, until, with_session_id};
 
 /// A connection to the archive that copies, and what it is told.
 struct Copying {
@@ -107,8 +107,7 @@ fn a_copy_is_merged_with_the_live_stream_and_goes_on() {
     let mut publication = source.aeron.add_exclusive_publication(&channel, STREAM).expect("publication");
     let recorded = with_session_id(&channel, publication.session_id());
     archive.start_recording(&recorded, STREAM, SourceLocation::Local, true).expect("recording");
-    let counter = until("its counter", || archive.recording_counter(publication.session_id()));
-    let recording_id = archive.recording_id(counter).expect("recording");
+    let (recording_id, _) = recording_of(&mut archive, publication.session_id());
     send(&mut publication, 30);
 
     let mut copying = Copying::connect(copy.local());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aeron_cluster::ErrorKind;
 use aeron_cluster::archive::{Archive, PendingRequest, ReplayParams, SourceLocation};
 
-use crate::{CHANNEL, Node, REPLAY_STREAM, STREAM, until, with_session_id};
+use crate::{CHANNEL, Node, REPLAY_STREAM, STREAM, recording_of, until, with_session_id};
 
 /// The archive's answer. Each look at it must be short.
 fn answer(archive: &mut Archive, request: &mut PendingRequest) -> aeron_cluster::Result<i64> {
@@ -27,8 +27,7 @@ pub fn requests_are_polled_for_their_answers() {
     let subscription_id = answer(&mut archive, &mut recording).expect("recorded");
     assert_eq!(recording.poll(&mut archive).expect_err("it was answered").kind(), ErrorKind::State);
 
-    let counter = until("the recording's counter", || archive.recording_counter(publication.session_id()));
-    let recording_id = archive.recording_id(counter).expect("a recording's counter");
+    let (recording_id, counter) = recording_of(&mut archive, publication.session_id());
     let end = crate::send(&mut publication, 3);
     crate::await_recorded(&mut archive, recording_id, counter, end);
     // Signals of the recording come between the answers: of its end, and of its start before.

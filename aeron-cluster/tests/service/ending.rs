@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aeron_cluster::ErrorKind;
 use aeron_cluster::aeron::{self, Aeron, Header, IdleStrategy};
 use aeron_cluster::service::{
-    ClientSession, Cluster, ClusteredService, ClusteredServiceContainer, ServiceError, SnapshotImage,
+    ClientSession, Cluster, ClusteredService, ClusteredServiceContainer, Context, ServiceError, SnapshotImage,
     SnapshotPublication, Termination,
 };
 use aeron_cluster::testing::{PATIENCE, Part, TestCluster, wait_until};
@@ -107,18 +107,25 @@ fn driver_alone() -> TestCluster {
     cluster
 }
 
-#[test]
-fn a_service_that_cannot_be_made_ends_the_container_in_order() {
+/// Launches a container, which ends with this error: it tells the hook, and leaves the mark file to the next container.
+fn ends_in_order(launch: impl FnOnce(Context) -> ClusteredServiceContainer, expected: &str) {
     let cluster = driver_alone();
     let (hook, hooked) = channel();
     let settings = context(&cluster).extended_termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
-    let make = || -> Probe { panic!("no service today") };
-    let container = ClusteredServiceContainer::launch_with(settings, make).unwrap();
-    let error = ended(container).unwrap_err().to_string();
-    assert_eq!(error, "making the service panicked: no service today");
+    let error = ended(launch(settings)).unwrap_err().to_string();
+    assert_eq!(error, expected);
     assert_eq!(hooked.recv_timeout(PATIENCE).unwrap(), error);
     let settings = context(&cluster).mark_file_wait(Duration::ZERO);
     drop(ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap());
+}
+
+#[test]
+fn a_service_that_cannot_be_made_ends_the_container_in_order() {
+    let make = || -> Probe { panic!("no service today") };
+    ends_in_order(
+        |settings| ClusteredServiceContainer::launch_with(settings, make).unwrap(),
+        "making the service panicked: no service today",
+    );
 }
 
 #[test]
@@ -130,17 +137,13 @@ fn an_idle_strategy_that_panics_ends_the_container_in_order() {
         }
         fn reset(&mut self) {}
     }
-    let cluster = driver_alone();
-    let (hook, hooked) = channel();
-    let settings = context(&cluster)
-        .idle_strategy_supplier(|| Box::new(Impatient))
-        .extended_termination_hook(move |cause| hook.send(cause.to_string()).unwrap());
-    let container = ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap();
-    let error = ended(container).unwrap_err().to_string();
-    assert_eq!(error, "the container panicked: no more waiting");
-    assert_eq!(hooked.recv_timeout(PATIENCE).unwrap(), error);
-    let settings = context(&cluster).mark_file_wait(Duration::ZERO);
-    drop(ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap());
+    ends_in_order(
+        |settings| {
+            let settings = settings.idle_strategy_supplier(|| Box::new(Impatient));
+            ClusteredServiceContainer::launch(settings, Probe::new().0).unwrap()
+        },
+        "the container panicked: no more waiting",
+    );
 }
 
 #[test]

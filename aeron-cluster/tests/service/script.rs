@@ -11,15 +11,13 @@ use aeron_cluster::aeron::{self, Aeron, Counter, ExclusivePublication, Publicati
 use aeron_cluster::codec::{ActionFlags, ClusterAction, JoinLog, ServiceAck, ServiceEvent};
 use aeron_cluster::service::mark_file::mark_file_name;
 use aeron_cluster::service::{ClusteredService, ClusteredServiceContainer, Context, Role, Termination};
-use aeron_cluster::testing::{Builder, PATIENCE, Part, TestCluster, wait_until};
+use aeron_cluster::testing::{Builder, PATIENCE, Part, TestCluster, type_id, wait_until};
 
 use crate::messages::action;
 use crate::probe::{Event, Events, Fail, Probe, context};
 
 pub const CONTROL_CHANNEL: &str = "aeron:ipc?term-length=128k";
 pub const LOG_STREAM: i32 = 100;
-const COMMIT_POSITION_TYPE_ID: i32 = 203;
-const RECOVERY_STATE_TYPE_ID: i32 = 204;
 /// What the logs of these tests have for a term, in bytes.
 const TERM_LENGTH: i64 = 64 * 1024;
 
@@ -89,11 +87,11 @@ impl Stage {
     /// Publishes the counters of a consensus module.
     pub fn publish(&self, recovery: &Recovery) -> [Counter; 2] {
         let commit_position = self.publish_commit_position(recovery.cluster_id);
-        [commit_position, self.aeron.add_counter(RECOVERY_STATE_TYPE_ID, &recovery.key(), "recovery").unwrap()]
+        [commit_position, self.aeron.add_counter(type_id::RECOVERY_STATE, &recovery.key(), "recovery").unwrap()]
     }
 
     pub fn publish_commit_position(&self, cluster_id: i32) -> Counter {
-        self.aeron.add_counter(COMMIT_POSITION_TYPE_ID, &cluster_id.to_le_bytes(), "commit-pos").unwrap()
+        self.aeron.add_counter(type_id::COMMIT_POSITION, &cluster_id.to_le_bytes(), "commit-pos").unwrap()
     }
 
     /// Starts a container with a probe, and then its consensus module.

@@ -4,7 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use aeron_cluster::aeron::{self, Aeron, Counter, ExclusivePublication, Publication, ReadableCounter, Subscription};
+use aeron_cluster::aeron::{
+    self, Aeron, Counter, DATA_HEADER_LENGTH, ExclusivePublication, FRAME_ALIGNMENT, Publication, ReadableCounter,
+    Subscription,
+};
+use aeron_cluster::client::SESSION_HEADER_LENGTH;
 use aeron_cluster::codec::{
     ActionFlags, CloseReason, ClusterAction, ClusterActionRequest, ClusterTimeUnit, JoinLog, NewLeadershipTermEvent,
     SemanticVersion, ServiceAck, ServiceEvent, SessionCloseEvent, SessionMessageHeader, SessionOpenEvent,
@@ -21,10 +25,12 @@ const CONTROL_CHANNEL: &str = "aeron:ipc?term-length=128k";
 /// Room for a batch that nobody has read yet: an IPC stream takes half a term.
 const LOG_CHANNEL: &str = "aeron:ipc?term-length=16m";
 const LOG_STREAM: i32 = 100;
+// The defaults of Java's consensus module, which the containers have too.
 const TO_SERVICE_STREAM: i32 = 104;
 const FROM_SERVICE_STREAM: i32 = 105;
+/// The length of what a client sends, in bytes.
 const LENGTH: usize = 64;
-/// Where sessions are answered.
+/// Where the service's answers to all sessions go.
 const RESPONSE_CHANNEL: &str = "aeron:ipc?term-length=16m";
 const RESPONSE_STREAM: i32 = 102;
 /// The member that the container belongs to.
@@ -32,18 +38,19 @@ const MEMBER_ID: i32 = 0;
 /// How long to wait for driver and archive, which on a busy machine do not answer at once.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Plays the consensus module for a container.
+/// A consensus module that the benchmark plays for a container: its counters, and its two control streams.
 pub struct Played<'a> {
     java: &'a Java,
-    // Dropped before the driver: all of it belongs to the client.
-    recovery: Option<[Counter; 2]>,
+    // In the order of dropping: what belongs to the client, the client, its driver.
+    /// The commit position, and what was recovered; of the container started last.
+    counters: Option<[Counter; 2]>,
     from_service: Subscription,
     to_service: Publication,
     aeron: Aeron,
     cluster: TestCluster,
 }
 
-/// A snapshot of a service.
+/// A snapshot that a service has taken.
 #[derive(Debug, Clone, Copy)]
 pub struct Snapshot {
     log_position: i64,
@@ -62,7 +69,7 @@ impl<'a> Played<'a> {
         let aeron = Aeron::connect(context)?;
         let from_service = aeron.add_subscription(CONTROL_CHANNEL, FROM_SERVICE_STREAM)?;
         let to_service = aeron.add_publication(CONTROL_CHANNEL, TO_SERVICE_STREAM)?;
-        Ok(Played { java, recovery: None, from_service, to_service, aeron, cluster })
+        Ok(Played { java, counters: None, from_service, to_service, aeron, cluster })
     }
 
     /// Stops the archive, which only snapshots need, and which would compete for a core.
@@ -77,8 +84,9 @@ impl<'a> Played<'a> {
         idle: Idle,
         snapshot: Option<Snapshot>,
     ) -> Result<(Process, Duration)> {
-        self.recovery = None;
-        self.recovery = Some(self.counters(snapshot)?);
+        // The driver must not show the counters of two containers at once.
+        self.counters = None;
+        self.counters = Some(self.add_counters(snapshot)?);
         let place = Place { aeron_dir: self.cluster.aeron_dir(0), cluster_dir: self.cluster.cluster_dir(0) };
         let begin = Instant::now();
         let mut service = contestant.start(&place, idle, self.java)?;
@@ -88,7 +96,8 @@ impl<'a> Played<'a> {
         Ok((service, begin.elapsed()))
     }
 
-    fn counters(&self, snapshot: Option<Snapshot>) -> Result<[Counter; 2]> {
+    /// Adds the counters by which a container finds out from where to recover.
+    fn add_counters(&self, snapshot: Option<Snapshot>) -> Result<[Counter; 2]> {
         let (term, position) = snapshot.map_or((-1_i64, 0), |snapshot| (0, snapshot.log_position));
         let (time, cluster_id) = (0_i64, 0_i32);
         let mut key = [term.to_le_bytes(), position.to_le_bytes(), time.to_le_bytes()].concat();
@@ -100,7 +109,7 @@ impl<'a> Played<'a> {
         Ok([commit_position, self.aeron.add_counter(type_id::RECOVERY_STATE, &key, "recovery")?])
     }
 
-    /// The container's next acknowledgement.
+    /// Waits for the container's next acknowledgement.
     fn ack(&mut self, service: &mut Process) -> Result<ServiceAck> {
         let deadline = Instant::now() + 2 * PATIENCE;
         loop {
@@ -119,7 +128,7 @@ impl<'a> Played<'a> {
         }
     }
 
-    /// Makes a container that has just been started join a log.
+    /// Makes a container that has just been started join a new, empty log.
     pub fn join<'p>(&'p mut self, mut service: Process, role: Role) -> Result<Log<'p, 'a>> {
         let publication = self.aeron.add_exclusive_publication(LOG_CHANNEL, LOG_STREAM)?;
         let channel = format!("aeron:ipc?session-id={}", publication.session_id());
@@ -144,10 +153,11 @@ impl<'a> Played<'a> {
         Ok(log)
     }
 
-    /// The position up to which the container has read a log.
+    /// The counter of the position up to which the container has read a log, once it reads it.
     fn position_of(&self, session_id: i32) -> Option<ReadableCounter> {
         let counters = self.aeron.counters();
         let is_it = |key: &[u8]| {
+            // The key of a stream's counter: registration (8 bytes), session, stream.
             let at = |offset: usize| key[offset..].first_chunk().map(|bytes| i32::from_le_bytes(*bytes));
             (at(8), at(12)) == (Some(session_id), Some(LOG_STREAM))
         };
@@ -156,20 +166,23 @@ impl<'a> Played<'a> {
     }
 }
 
-/// A log that a container reads.
+/// A log that the benchmark writes, commits, and a container applies.
 pub struct Log<'p, 'a> {
     played: &'p mut Played<'a>,
     service: Process,
     publication: ExclusivePublication,
+    /// The position up to which the container has read.
     applied: ReadableCounter,
+    /// The position up to which the log has been written.
     position: i64,
-    /// Those that are open have the ids from 1 on.
+    /// The number of open sessions, whose ids begin with 1.
     sessions: i64,
+    /// The number of messages of sessions so far.
     sent: i64,
 }
 
 impl Log<'_, '_> {
-    /// Without it Java's container knows no unit of time, and takes no snapshot.
+    /// Begins a leadership term: before one, Java's container knows no unit of time and takes no snapshot.
     fn begin_term(&mut self, leader_member_id: i32) -> Result<()> {
         let event = NewLeadershipTermEvent {
             leadership_term_id: 0,
@@ -213,7 +226,7 @@ impl Log<'_, '_> {
             self.append(&event.encode())?;
             self.commit();
         }
-        self.applied()
+        self.await_applied()
     }
 
     /// Appends a batch of messages to the log, of all sessions in turn, and measures how long the container takes to apply it. Returns
@@ -224,7 +237,7 @@ impl Log<'_, '_> {
         }
         let begin = Instant::now();
         self.commit();
-        self.applied()?;
+        self.await_applied()?;
         Ok(begin.elapsed().as_nanos() as f64 / f64::from(messages))
     }
 
@@ -259,24 +272,26 @@ impl Log<'_, '_> {
         // In scattered order, by a prime that divides none of the numbers of sessions used here.
         let cluster_session_id = 1 + self.sent * 7_919 % self.sessions;
         let header = SessionMessageHeader { leadership_term_id: 0, cluster_session_id, timestamp: 2 };
-        let mut message = [5; 32 + LENGTH];
-        message[..32].copy_from_slice(&header.encode());
+        let mut message = [5; SESSION_HEADER_LENGTH + LENGTH];
+        message[..SESSION_HEADER_LENGTH].copy_from_slice(&header.encode());
         self.append(&message)
     }
 
+    /// Writes a message to the log. The container does not apply it before it is committed.
     fn append(&mut self, message: &[u8]) -> Result<()> {
         self.position = until("room in the log", || self.publication.offer(message).ok())?;
         Ok(())
     }
 
+    /// Commits all that has been written.
     fn commit(&self) {
-        if let Some([commit_position, _]) = &self.played.recovery {
+        if let Some([commit_position, _]) = &self.played.counters {
             commit_position.set(self.position);
         }
     }
 
-    /// Spins until the container has applied everything.
-    fn applied(&self) -> Result<()> {
+    /// Spins until the container has applied everything that is committed.
+    fn await_applied(&self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while self.applied.get() < self.position {
             if Instant::now() > deadline {
@@ -288,11 +303,12 @@ impl Log<'_, '_> {
     }
 }
 
-/// How many bytes of the log a message of this length takes.
+/// How many bytes of the log a message of this length takes, which must fit one frame.
 fn frame(length: usize) -> i64 {
-    (32 + length).next_multiple_of(32) as i64
+    (DATA_HEADER_LENGTH + length).next_multiple_of(FRAME_ALIGNMENT) as i64
 }
 
+/// Observes until there is a value, and gives up after [`PATIENCE`].
 fn until<T>(what: &str, mut observe: impl FnMut() -> Option<T>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {

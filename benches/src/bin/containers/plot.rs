@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
+// The sizes of the picture and of the margins around the lines, in pixels.
 const WIDTH: f64 = 720.;
 const HEIGHT: f64 = 420.;
 const LEFT: f64 = 70.;
 const RIGHT: f64 = 20.;
 const TOP: f64 = 40.;
 const BOTTOM: f64 = 60.;
+/// Of the lines, in turn.
 const COLOURS: [&str; 6] = ["#b7410e", "#1f77b4", "#2ca02c", "#7f3f98", "#777777", "#c49c00"];
 
 /// A chart with a logarithmic y axis. The caller chooses the positions of points and labels on the x axis.
@@ -27,7 +29,7 @@ impl Chart<'_> {
         let points = || self.lines.iter().flat_map(|(_, points)| points);
         let (left, right) = range(points().map(|(x, _)| *x))?;
         let (low, high) = range(points().map(|(_, y)| y.max(f64::MIN_POSITIVE).log10()))?;
-        // Whole decades tell more than a line that fills the frame, unless that is far from doing so.
+        // The y axis begins and ends at a quarter of a decade, and shows at least one quarter: a flat line must not divide by zero.
         let (low, high) = ((low * 4.).floor() / 4., (high * 4.).ceil().max((low * 4.).floor() + 1.) / 4.);
         let to_x = |x: f64| LEFT + (x - left) / (right - left).max(f64::MIN_POSITIVE) * (WIDTH - LEFT - RIGHT);
         let to_y = |y: f64| HEIGHT - BOTTOM - (y.log10() - low) / (high - low) * (HEIGHT - TOP - BOTTOM);
@@ -52,6 +54,7 @@ impl Chart<'_> {
         Some(svg)
     }
 
+    /// The beginning of the document: the background, the title and the names of the axes.
     fn frame(&self) -> String {
         let mut svg = format!(
             r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">"#
@@ -64,24 +67,27 @@ impl Chart<'_> {
     }
 }
 
+/// Adds words. `anchor` says which end of them is at `x`: `start`, `middle` or `end`.
 fn text(svg: &mut String, x: f64, y: f64, anchor: &str, words: &str) {
     let words = words.replace('&', "&amp;").replace('<', "&lt;");
     let _ = writeln!(svg, r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{words}</text>"#);
 }
 
+/// Adds a line of the grid, with its label below the x axis.
 fn vertical(svg: &mut String, x: f64, name: &str) {
     let bottom = HEIGHT - BOTTOM;
     let _ = writeln!(svg, r##"<line x1="{x:.1}" y1="{TOP}" x2="{x:.1}" y2="{bottom}" stroke="#ddd"/>"##);
     text(svg, x, bottom + 18., "middle", name);
 }
 
+/// Adds a line of the grid, with its value beside the y axis.
 fn horizontal(svg: &mut String, y: f64, value: f64) {
     let right = WIDTH - RIGHT;
     let _ = writeln!(svg, r##"<line x1="{LEFT}" y1="{y:.1}" x2="{right}" y2="{y:.1}" stroke="#ddd"/>"##);
     text(svg, LEFT - 8., y + 4., "end", &format!("{value}"));
 }
 
-/// 1, 2 and 5 in each decade between two logarithms; more if that would leave the axis without labels.
+/// The values to label on the y axis, between two logarithms: 1, 2 and 5 in each decade; more if fewer than three of those are in range.
 fn round_numbers(low: f64, high: f64) -> Vec<f64> {
     let of = |steps: &'static [f64]| {
         let decades = low.floor() as i32..=high.ceil() as i32;
@@ -90,6 +96,7 @@ fn round_numbers(low: f64, high: f64) -> Vec<f64> {
             if decade < 0 { step / 10_f64.powi(-decade) } else { step * 10_f64.powi(decade) }
         };
         let numbers = decades.flat_map(|decade| steps.iter().map(move |step| number(decade, step)));
+        // Rounding must not lose a value that is exactly at an end.
         let inside = |number: &f64| (low - 1e-9..=high + 1e-9).contains(&number.log10());
         numbers.filter(inside).collect::<Vec<f64>>()
     };
@@ -97,6 +104,7 @@ fn round_numbers(low: f64, high: f64) -> Vec<f64> {
     if few.len() < 3 { of(&[1., 1.5, 2., 2.5, 3., 4., 5., 6., 7., 8., 9.]) } else { few }
 }
 
+/// The least and the greatest value; `None` if there is none.
 fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.fold(None, |range, value| match range {
         None => Some((value, value)),
