@@ -33,7 +33,7 @@ const WORK: [Command<'_>; 5] = [
 
 /// From the log alone, from a snapshot, and from a snapshot and the log after it; under both containers in turn.
 #[test]
-fn from_the_log_from_a_snapshot_and_from_both() {
+fn a_service_restarts_from_the_log_from_a_snapshot_and_from_both() {
     let java = java_programs();
     let mut cluster = builder().start().unwrap();
     let mut first = replica(&cluster);
@@ -73,7 +73,7 @@ fn from_the_log_from_a_snapshot_and_from_both() {
 /// With the last of three snapshots invalidated the one before serves; with none left the replayed log brings the snapshot actions
 /// again, and a replica takes the same snapshots again.
 #[test]
-fn from_what_invalidated_snapshots_leave() {
+fn a_service_restarts_from_what_invalidated_snapshots_leave() {
     let mut cluster = builder().start().unwrap();
     let mut first = replica(&cluster);
     start_of(&mut cluster, &first);
@@ -110,7 +110,7 @@ fn from_what_invalidated_snapshots_leave() {
 /// A log whose beginning is gone: a snapshot and the rest of the log are enough. A snapshot that is for standby nodes is taken by
 /// nobody here.
 #[test]
-fn from_a_purged_log() {
+fn a_service_restarts_from_a_purged_log() {
     let java = java_programs();
     let mut cluster = builder().start().unwrap();
     let mut first = replica(&cluster);

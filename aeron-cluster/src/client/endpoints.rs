@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_members() {
+    fn a_list_of_members_is_read_as_ids_and_addresses() {
         let endpoints = parse("0=localhost:9001,2=[::1]:9002").expect("a valid list");
         let expected = [
             Endpoint { member_id: 0, address: "localhost:9001".to_owned() },

@@ -237,7 +237,7 @@ fn what_older_senders_leave_out_has_its_default() {
 }
 
 #[test]
-fn text_that_is_not_ascii() {
+fn text_that_is_not_ascii_round_trips() {
     let event = NewLeaderEvent {
         leadership_term_id: 1,
         cluster_session_id: 2,

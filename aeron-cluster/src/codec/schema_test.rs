@@ -96,7 +96,7 @@ fn camel(snake: &str) -> String {
 }
 
 #[test]
-fn schema_id_and_version() {
+fn schema_id_version_and_byte_order_are_those_of_the_schema() {
     let text = schema_text();
     let schema = Document::parse(&text).expect("XML");
     let attribute = |name| schema.root_element().attribute(name);

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_what_a_map_has() {
+    fn the_table_has_what_a_map_has_after_the_same_changes() {
         for seed in 1..=5 {
             compare(seed, |random| (random % 300) as i64);
             compare(seed, |random| (random % 3_000) as i64 - 1_500);

@@ -134,7 +134,7 @@ fn a_handler_that_panics_has_taken_its_block() {
 }
 
 #[test]
-fn padding_comes_alone() {
+fn padding_is_a_block_of_its_own() {
     let rig = Rig::new();
     let mut subscription = rig.aeron.add_subscription("aeron:ipc", STREAM).unwrap();
     let mut exclusive = rig.aeron.add_exclusive_publication("aeron:ipc", STREAM).unwrap();

@@ -82,7 +82,7 @@ fn handles(aeron: Aeron, stream: i32) -> Handles {
 }
 
 #[test]
-fn in_every_order_with_a_living_driver() {
+fn handles_go_in_every_order_with_a_living_driver() {
     let rig = Rig::new();
     let orders = orders();
     assert_eq!(orders.iter().collect::<std::collections::HashSet<_>>().len(), 720);
@@ -108,7 +108,7 @@ fn in_every_order_with_a_living_driver() {
 }
 
 #[test]
-fn in_many_orders_with_a_dead_driver() {
+fn handles_go_in_many_orders_with_a_dead_driver() {
     let mut rig = Rig::new();
     // Each kind is the first to go, and the last, several times.
     let orders: Vec<Order> = orders().into_iter().step_by(31).collect();
@@ -131,7 +131,7 @@ fn in_many_orders_with_a_dead_driver() {
 /// Clients whose conductors have no threads, so that there can be one for each order: a third of them goes before anybody has noticed that
 /// the driver is dead, a third after that, and a third when another driver is there.
 #[test]
-fn in_every_order_with_a_dead_driver_and_with_another() {
+fn handles_go_in_every_order_with_a_dead_driver_and_with_another() {
     let mut rig = Rig::new();
     let orders = orders();
     let mut sets: Vec<(Aeron, Handles)> = Vec::new();

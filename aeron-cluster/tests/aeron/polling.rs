@@ -36,7 +36,7 @@ fn polled(subscription: &mut Subscription, limit: usize, mut answer: impl FnMut(
 }
 
 #[test]
-fn actions_of_a_handler() {
+fn the_action_of_a_handler_decides_what_a_poll_consumes() {
     let rig = Rig::new();
     let (_publication, mut subscription) = pending(&rig, b"abcdef");
     assert_eq!(polled(&mut subscription, 0, |_| Action::Continue), (0, vec![]));

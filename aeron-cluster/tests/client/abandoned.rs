@@ -55,13 +55,13 @@ fn give_up_at(steps: &[ConnectState], host: &Host, member: Member, context: &Con
 }
 
 #[test]
-fn over_shared_memory() {
+fn a_connect_given_up_leaves_nothing_over_shared_memory() {
     let host = Host::start();
     give_up_at(&STEPS, &host, host.member(IPC), &host.shared_context(IPC, IPC));
 }
 
 #[test]
-fn with_an_aeron_client_of_its_own() {
+fn a_connect_given_up_leaves_nothing_with_an_aeron_client_of_its_own() {
     let host = Host::start();
     let mut member = Some(host.member(IPC));
     let before = host.census();
@@ -74,7 +74,7 @@ fn with_an_aeron_client_of_its_own() {
 }
 
 #[test]
-fn over_udp_with_several_members() {
+fn a_connect_given_up_leaves_nothing_over_udp_with_several_members() {
     let host = Host::start();
     let ports = PortBlock::reserve().unwrap();
     let (endpoints, channels) = two_members(&ports);

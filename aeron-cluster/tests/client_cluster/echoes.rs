@@ -30,7 +30,7 @@ fn context(cluster: &TestCluster, member: usize) -> Context {
 }
 
 #[test]
-fn echoes_of_one_member() {
+fn one_member_echoes_messages_of_all_lengths_to_two_clients() {
     let java = java_programs();
     let (cluster, _services) = echo_cluster(&java);
     let mut client = AeronCluster::connect(context(&cluster, 0)).unwrap();
@@ -58,7 +58,7 @@ fn echoes_of_one_member() {
 }
 
 #[test]
-fn echoes_of_servers_at_1_54() {
+fn servers_at_1_54_echo_short_and_long_messages() {
     let java = java_1_54();
     let (cluster, _services) = echo_cluster(&java);
     let mut client = AeronCluster::connect(context(&cluster, 0)).unwrap();

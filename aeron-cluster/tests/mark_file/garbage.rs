@@ -49,12 +49,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn arbitrary_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400), length in 0..20_000u64) {
+    fn arbitrary_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400), length in 0..20_000u64) {
         open_with(&bytes, length)?;
     }
 
     #[test]
-    fn arbitrary_fields_and_errors(
+    fn arbitrary_fields_and_errors_are_read_or_refused(
         header in plausible_header(),
         errors in prop::collection::vec((-8..80i32, any::<[u8; 4]>()), 0..500),
     ) {

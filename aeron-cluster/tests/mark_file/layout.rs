@@ -164,7 +164,7 @@ fn options_are_checked() {
 }
 
 #[test]
-fn names_and_links() {
+fn mark_files_and_their_links_have_the_names_of_javas() {
     assert_eq!(mark_file_name(2), "cluster-mark-service-2.dat");
     assert_eq!(link_file_name(2), "cluster-mark-service-2.lnk");
     assert!(is_service_mark_file("/x/cluster-mark-service-2.dat".as_ref()));

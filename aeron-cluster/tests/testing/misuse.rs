@@ -26,7 +26,7 @@ fn members_and_services_that_are_not_there() {
 }
 
 #[test]
-fn what_the_cluster_is_not_made_for() {
+fn what_a_cluster_was_not_built_for_is_refused() {
     let mut cluster = TestCluster::builder().service(|_| Counter::default()).create().unwrap();
     refused(cluster.partition(0), ErrorKind::State, "partitionable()");
     refused(cluster.heal(0), ErrorKind::State, "partitionable()");
