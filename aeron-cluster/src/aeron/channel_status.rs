@@ -50,6 +50,6 @@ pub(super) fn local_addresses(query: impl Fn(*mut sys::aeron_iovec_t, usize) -> 
             continue;
         }
         texts.truncate(found);
-        return Ok(texts.iter().map(|text| super::native_error::text(text)).collect());
+        return Ok(texts.iter().map(|text| super::c_text::text(text)).collect());
     }
 }

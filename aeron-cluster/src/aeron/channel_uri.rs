@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fmt;
 
-use super::handle::c_string;
+use super::c_text::c_string;
 use crate::error::{Error, ErrorKind, Result};
 
 const SCHEME: &str = "aeron";

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use aeron_sys as sys;
 
+use super::c_text::{c_string, text};
 use super::counters::{CountersReader, Owner};
-use super::handle::{c_string, lock};
+use super::distinct_errors;
+use super::handle::lock;
 use super::native_error::check;
-use super::{distinct_errors, native_error};
 use crate::error::{Error, ErrorKind, Result};
 
 mod layout;
@@ -195,7 +196,7 @@ pub fn default_dir() -> PathBuf {
     let mut path = [0u8; MAX_PATH];
     // SAFETY: C writes at most the given length, its NUL included.
     one_at_a_time(|| unsafe { sys::aeron_default_path(path.as_mut_ptr().cast(), path.len()) });
-    native_error::text(&path).into()
+    text(&path).into()
 }
 
 /// Serialises calls that compute the default directory, as each new context does: if `USER` is not set, C reads the user's name into

@@ -1,6 +1,6 @@
 //! Ownership: the C client with its context, and the handles that keep it alive.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::ptr::NonNull;
@@ -343,11 +343,4 @@ impl<T: Native> Handle<T> {
     pub(crate) fn ptr(&self) -> *mut T {
         self.raw.as_ptr()
     }
-}
-
-/// A string for C. An error if it has a NUL in it.
-pub(crate) fn c_string(value: &str, what: &str) -> Result<CString> {
-    CString::new(value).map_err(|_| {
-        Error::new(ErrorKind::InvalidArgument, format!("{what} contains a NUL byte, which C cannot take: {value:?}"))
-    })
 }

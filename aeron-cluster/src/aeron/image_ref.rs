@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use aeron_sys as sys;
 
 use super::block::{self, Block, on_block};
-use super::handle::c_string;
+use super::c_text::c_string;
 use super::native_error::check;
 use super::subscription::Subscription;
 use crate::error::{Error, ErrorKind, Result};

@@ -12,6 +12,7 @@
 
 mod async_add;
 mod block;
+mod c_text;
 mod callback;
 mod channel_builder;
 mod channel_status;
@@ -57,6 +58,7 @@ mod version;
 
 pub use async_add::AsyncAdd;
 pub use block::Block;
+pub(crate) use c_text::c_string;
 pub(crate) use channel_builder::check_term_length;
 pub use channel_status::ChannelStatus;
 pub use channel_uri::ChannelUri;
@@ -75,7 +77,6 @@ pub use counters::{CounterState, CounterView, CountersReader, ReadableCounter};
 pub use destination::AsyncDestination;
 pub use exclusive_publication::ExclusivePublication;
 pub use fragment_assembler::{FragmentAssembler, ImageFragmentAssembler};
-pub(crate) use handle::c_string;
 pub use header::{FrameFlags, Header};
 pub(crate) use heartbeat::driver_is_alive;
 pub use idle::{

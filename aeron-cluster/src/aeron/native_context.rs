@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use aeron_sys as sys;
 
+use super::c_text::c_string;
 use super::client::Aeron;
 use super::cnc::{native_dir, one_at_a_time};
 use super::conductor_handlers;
 use super::conductor_idle_strategy::ConductorIdleStrategy;
-use super::handle::{Callbacks, ClientInner, c_string, on_error};
+use super::handle::{Callbacks, ClientInner, on_error};
 use super::heartbeat::await_driver;
 use super::native_error::{check, last_error};
 use crate::error::{Error, ErrorKind, Result};

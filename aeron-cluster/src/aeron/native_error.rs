@@ -39,11 +39,6 @@ pub(crate) fn check(result: i32, doing: impl std::fmt::Display) -> Result<i32> {
     if result < 0 { Err(last_error(doing)) } else { Ok(result) }
 }
 
-/// The text that C wrote to a buffer, up to its NUL.
-pub(crate) fn text(buffer: &[u8]) -> String {
-    CStr::from_bytes_until_nul(buffer).unwrap_or_default().to_string_lossy().into_owned()
-}
-
 pub(crate) fn kind_of(code: i32) -> ErrorKind {
     match code {
         libc::EINVAL => return ErrorKind::InvalidArgument,

@@ -9,6 +9,7 @@ use aeron_sys as sys;
 
 use super::async_add::{Registering, Registration};
 use super::block::Block;
+use super::c_text::text;
 use super::channel_status::{ChannelStatus, local_addresses};
 use super::channel_uri::{ChannelUri, native_channel};
 use super::client::Aeron;
@@ -17,7 +18,7 @@ use super::header::Header;
 use super::image::Image;
 use super::image_handlers::{ImageHandlers, Notify, on_available, on_unavailable, retain};
 use super::image_ref::ImageRef;
-use super::native_error::{check, text};
+use super::native_error::check;
 use super::trampoline::{Action, Slot};
 use crate::error::Result;
 

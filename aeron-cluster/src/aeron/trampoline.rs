@@ -264,6 +264,7 @@ mod tests {
         assert_eq!(term.seen_from(64, 64, &mut ahead), (128, vec![128]));
         assert_eq!(term.seen_from(128, 64, &mut ahead), (192, vec![]), "the next frame is in another term");
     }
+
     #[test]
     fn an_offset_that_is_none_leads_no_farther_than_the_log_goes() {
         const BEHIND: usize = LookAhead::BEHIND_THE_TERMS;

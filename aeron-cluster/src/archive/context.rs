@@ -6,7 +6,7 @@ use std::time::Duration;
 use aeron_sys as sys;
 
 use super::callbacks::{Handlers, SharedSupplier};
-use super::guard::invalid;
+use super::guard::{invalid, timeout_nanos};
 use super::native_context::NativeContext;
 use super::signal::RecordingSignal;
 use crate::aeron::{Aeron, IdleStrategy};
@@ -237,12 +237,6 @@ impl Context {
         let events = self.recording_events_stream_id;
         native.set(events, "events stream", sys::aeron_archive_context_set_recording_events_stream_id)
     }
-}
-
-/// The timeout in nanoseconds, if it is one that C can add to its clock of 63 bits.
-pub(crate) fn timeout_nanos(timeout: Duration) -> Result<u64> {
-    let nanos = u64::try_from(timeout.as_nanos()).ok().filter(|nanos| (1..=i64::MAX as u64 / 2).contains(nanos));
-    nanos.ok_or_else(|| invalid(format!("archive message timeout is out of range: {timeout:?}")))
 }
 
 /// C counts them down in 32 bits with a sign.

@@ -1,6 +1,7 @@
 //! Checks of arguments that C would send unchecked, or truncate.
 
 use std::ffi::CString;
+use std::time::Duration;
 
 use crate::aeron::{ChannelUri, c_string};
 use crate::{Error, ErrorKind, Result};
@@ -35,6 +36,12 @@ pub(super) fn fragment(fragment: &str) -> Result<CString> {
     c_string(fragment, "channel fragment")
 }
 
+/// The timeout in nanoseconds, if it is one that C can add to its clock of 63 bits.
+pub(crate) fn timeout_nanos(timeout: Duration) -> Result<u64> {
+    let nanos = u64::try_from(timeout.as_nanos()).ok().filter(|nanos| (1..=i64::MAX as u64 / 2).contains(nanos));
+    nanos.ok_or_else(|| invalid(format!("archive message timeout is out of range: {timeout:?}")))
+}
+
 pub(super) fn credentials(credentials: &[u8]) -> Result<()> {
     if credentials.len() > MAX_CREDENTIALS_LENGTH {
         let message = format!("archive credentials have {} bytes, at most {MAX_CREDENTIALS_LENGTH}", credentials.len());
@@ -44,7 +51,7 @@ pub(super) fn credentials(credentials: &[u8]) -> Result<()> {
 }
 
 /// The channel narrowed to a session.
-pub(super) fn session_channel(channel: &str, session_id: i32) -> Result<String> {
+pub(crate) fn session_channel(channel: &str, session_id: i32) -> Result<String> {
     let mut uri = ChannelUri::parse(channel)?;
     uri.put("session-id", session_id.to_string());
     Ok(uri.to_string())

@@ -7,7 +7,6 @@ use std::time::Duration;
 use aeron_sys as sys;
 
 use super::callbacks::{self, Callbacks, Handlers};
-use super::context::timeout_nanos;
 use super::{check, failure, guard};
 use crate::Result;
 use crate::aeron::{Aeron, c_string, native_channel, one_at_a_time};
@@ -100,7 +99,7 @@ impl NativeContext {
 
     /// Checks the values from setters and environment variables, as far as C does not.
     pub(super) fn check(&self) -> Result<()> {
-        timeout_nanos(self.message_timeout())?;
+        guard::timeout_nanos(self.message_timeout())?;
         // SAFETY: the context is live, and its channels null or strings of its own.
         let (requests, responses) = unsafe {
             (

@@ -1,9 +1,9 @@
 //! How the agent takes and loads snapshots through the archive, and writes the container's own part of them.
 
-use crate::aeron::{ChannelUri, NULL_VALUE};
-use crate::archive::{Archive, ReplayParams, SourceLocation};
+use crate::aeron::NULL_VALUE;
+use crate::archive::{self, Archive, ReplayParams, SourceLocation};
 use crate::codec::{ClientSession as SessionEntry, ClusterTimeUnit, SnapshotMark, SnapshotMarker};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 
 use super::core::{Core, version_text};
 use super::lifecycle::Lifecycle;
@@ -27,7 +27,7 @@ impl<S: ClusteredService> Core<S> {
         let replay_session_id = self.await_answer(&mut archive, request)?;
         // The lower half of the replay session's id is the session id of its publication.
         let session_id = replay_session_id as i32;
-        let subscription = self.add_subscription(&with_session_id(channel, session_id)?, stream_id)?;
+        let subscription = self.add_subscription(&archive::session_channel(channel, session_id)?, stream_id)?;
         let image = self.await_replay(&mut archive, subscription, session_id)?;
         self.cluster.state.own_messages.borrow_mut().forget_count();
         let mut snapshot = SnapshotImage::new(image);
@@ -89,7 +89,7 @@ impl<S: ClusteredService> Core<S> {
         let publication = self.await_added(add.map_err(Fault::Survivable)?).map_err(survivable)?;
         let session_id = publication.session_id();
         let mut snapshot = SnapshotPublication::new(publication);
-        let recorded = with_session_id(channel, session_id).map_err(Fault::Survivable)?;
+        let recorded = archive::session_channel(channel, session_id).map_err(Fault::Survivable)?;
         let request = archive.request_recording(&recorded, stream_id, SourceLocation::Local, true);
         self.await_answer(&mut archive, request.map_err(Fault::Survivable)?).map_err(survivable)?;
         let counter_id = self.await_recording_counter(&mut archive, session_id).map_err(survivable)?;
@@ -210,10 +210,4 @@ fn survivable(fault: Fault) -> Fault {
 
 fn recording_stopped(recording_id: i64) -> Fault {
     Fault::Survivable(Error::new(ErrorKind::Archive, format!("recording stopped unexpectedly: {recording_id}")))
-}
-
-fn with_session_id(channel: &str, session_id: i32) -> Result<String> {
-    let mut uri = ChannelUri::parse(channel)?;
-    uri.put("session-id", session_id.to_string());
-    Ok(uri.to_string())
 }
