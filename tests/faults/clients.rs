@@ -14,7 +14,7 @@ use crate::loaded::{check_answered, field, replicas};
 use crate::losses::ClientDriver;
 use crate::random::Random;
 use crate::replica::{Command, Numbers, Reply};
-use crate::rig::{CLIENTS, Extra, Rig};
+use crate::rig::{CLIENTS, Extra, Rig, impatient};
 
 /// Of sessions: shorter than a client stands still, longer than it is silent otherwise.
 const SESSION_TIMEOUT: &str = "6s";
@@ -29,7 +29,7 @@ const DONE: &str = "done ";
 const CHANGE: &str = "client: ";
 
 pub fn start() -> Result<(TestCluster, Extra)> {
-    let cluster = replicas()?.property("aeron.cluster.session.timeout", SESSION_TIMEOUT).start()?;
+    let cluster = impatient(replicas()?).property("aeron.cluster.session.timeout", SESSION_TIMEOUT).start()?;
     Ok((cluster, Extra::Driver(ClientDriver::start(&[])?)))
 }
 

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use crate::fault::Victim;
 use crate::loaded::{MEMBERS, replicas_with};
 use crate::random::Random;
-use crate::rig::{Extra, Rig};
+use crate::rig::{Extra, Rig, impatient};
 
 /// So often, in seconds, a process looks whether its clock was set.
 const CACHE_S: u64 = 1;
@@ -75,7 +75,7 @@ pub fn start(is_of_member: bool) -> Result<(TestCluster, Extra)> {
     };
     let of_service = with_clock.clone();
     let builder = replicas_with(move |place, command| of_service(place.member(), Victim::Service, command))?;
-    let cluster = builder
+    let cluster = impatient(builder)
         .server_command(move |member, part, command| with_clock(member, Victim::Server(part), command))
         .start()?;
     Ok((cluster, Extra::Clocks(clocks)))

@@ -13,7 +13,7 @@ use crate::load::Load;
 use crate::loaded::replicas_with;
 use crate::mounts::{is_root, with_own_mounts};
 use crate::replica;
-use crate::rig::{Extra, Rig};
+use crate::rig::{Extra, Rig, impatient};
 
 /// Whose disks they are.
 const MEMBER: usize = 0;
@@ -123,7 +123,7 @@ pub fn start() -> Result<(TestCluster, Extra)> {
     let of_service = inside.clone();
     let builder = replicas_with(move |place, command| of_service(place.member(), command))?;
     // Below this an archive begins no recording. The default is as long as its segments are by default: 128 MB.
-    let builder = builder.property("aeron.archive.low.storage.space.threshold", "1m");
+    let builder = impatient(builder).property("aeron.archive.low.storage.space.threshold", "1m");
     let mut cluster = builder.server_command(move |member, _, command| inside(member, command)).create()?;
     let disk = SmallDisk::mount([&cluster.archive_dir(MEMBER), &cluster.cluster_dir(MEMBER)])?;
     namespace.set((disk.process.id(), disk.is_of_user)).ok().context("there is a disk already")?;

@@ -11,7 +11,7 @@ use aeron_cluster::testing::{DriverCounters, PATIENCE, Part, Process, TestCluste
 use anyhow::Result;
 
 use crate::loaded::replicas;
-use crate::rig::{Extra, Rig};
+use crate::rig::{Extra, Rig, impatient};
 
 /// All types of frames: one bit each.
 const FRAME_TYPES: &str = "7F";
@@ -70,7 +70,7 @@ fn interceptor(percent: u32, seed: u64) -> [(&'static str, String); 2] {
 }
 
 pub fn start(percent: u32, seed: u64) -> Result<(TestCluster, Extra)> {
-    let builder = replicas()?.server_command(move |member, part, mut command| {
+    let builder = impatient(replicas()?).server_command(move |member, part, mut command| {
         if part == Part::Driver {
             command.envs(interceptor(percent, seed + member as u64));
         }

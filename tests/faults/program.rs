@@ -154,7 +154,7 @@ impl Faults {
                 Ok(seen)
             }
             Err(error) => {
-                rig.show_ends();
+                eprint!("{}", rig.cluster().last_words(20));
                 Err(error)
             }
         });

@@ -13,7 +13,7 @@ use crate::loaded::{MEMBERS, replicas};
 use crate::losses::ClientDriver;
 use crate::random::Random;
 use crate::relay::{Rates, Relay, Route};
-use crate::rig::{Extra, Rig};
+use crate::rig::{Extra, Rig, impatient};
 
 /// The number of the clients' host, after the members.
 const CLIENT: usize = MEMBERS;
@@ -70,7 +70,7 @@ fn first_ports(cluster: &TestCluster) -> Result<Vec<u16>> {
 
 pub fn start(disorder: Disorder, seed: u64) -> Result<(TestCluster, Extra)> {
     let ports = PortBlock::reserve()?;
-    let builder = replicas()?.host_names((0..MEMBERS).map(name));
+    let builder = impatient(replicas()?).host_names((0..MEMBERS).map(name));
     let chosen = std::sync::Arc::new(std::sync::OnceLock::<Vec<u16>>::new());
     let known = std::sync::Arc::clone(&chosen);
     let builder = builder.server_command(move |member, part, mut command| {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use aeron_cluster::testing::{PATIENCE, Part, Process, TestCluster, wait_until};
+use aeron_cluster::testing::{Builder, PATIENCE, Part, Process, TestCluster, wait_until};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::clocks::Clocks;
@@ -27,6 +27,11 @@ pub enum Extra {
     Driver(losses::ClientDriver),
 }
 
+/// Drivers miss a process after half of the usual time, for runs that are not mostly waiting.
+pub fn impatient(builder: Builder) -> Builder {
+    builder.property("aeron.client.liveness.timeout", "5s")
+}
+
 pub struct Rig {
     setup: Setup,
     pub loaded: Loaded,
@@ -36,7 +41,7 @@ pub struct Rig {
 impl Rig {
     pub fn start(setup: Setup, seed: u64) -> Result<Rig> {
         let (cluster, extra) = match setup {
-            Setup::Plain => (crate::loaded::replicas()?.start()?, Extra::None),
+            Setup::Plain => (impatient(crate::loaded::replicas()?).start()?, Extra::None),
             Setup::Clocks => clocks::start(false)?,
             Setup::ClockOfMember => clocks::start(true)?,
             Setup::Loss(percent) => losses::start(percent, seed)?,
@@ -199,10 +204,6 @@ impl Rig {
             let left = load.orders();
             Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(left) })
         })?)
-    }
-
-    pub fn show_ends(&mut self) {
-        self.loaded.show_ends();
     }
 
     pub fn end(self) -> Result<()> {

@@ -87,32 +87,12 @@ impl Loaded {
         self.loads.iter().try_for_each(|load| check_answered(&load.told().answered, state))
     }
 
-    /// What the parts of the cluster said last.
-    pub fn show_ends(&mut self) {
-        for member in 0..MEMBERS {
-            for part in [Part::Driver, Part::Archive, Part::ConsensusModule] {
-                let lines = self.cluster.process(member, part).map(|process| process.lines()).unwrap_or_default();
-                show_end(&format!("{part:?} of member {member}"), &lines);
-            }
-            if let Ok(Some(process)) = self.cluster.service_process(member, 0) {
-                show_end(&format!("replica of member {member}"), &process.lines());
-            }
-        }
-    }
-
     /// Ends the clients, then the cluster in order. Returns what each client was told.
     pub fn end(mut self) -> Result<Vec<Told>> {
         let told = self.loads.iter().map(Load::told).collect();
         self.loads.clear();
         self.cluster.stop().context("the end of the cluster")?;
         Ok(told)
-    }
-}
-
-fn show_end(name: &str, lines: &[String]) {
-    eprintln!("--- {name}");
-    for line in &lines[lines.len().saturating_sub(20)..] {
-        eprintln!("{line}");
     }
 }
 

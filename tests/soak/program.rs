@@ -73,7 +73,7 @@ impl Soak {
             let step = Step::choose(&mut self.random);
             let start = Instant::now();
             let outcome = self.step(step).with_context(|| format!("step {number}, {step}"));
-            let state = outcome.inspect_err(|_| self.loaded.show_ends())?;
+            let state = outcome.inspect_err(|_| eprint!("{}", self.loaded.cluster.last_words(20)))?;
             *self.steps.entry(step.to_string()).or_default() += 1;
             let took = start.elapsed().as_secs_f64();
             println!(

@@ -107,8 +107,8 @@ impl Builder {
         self
     }
 
-    /// A system property for archives and consensus modules, such as `aeron.cluster.session.timeout`. The last one with the same
-    /// name counts, and overrides the harness's own.
+    /// A system property for the servers (drivers, archives and consensus modules), such as `aeron.client.liveness.timeout` or
+    /// `aeron.cluster.session.timeout`. The last one with the same name counts, and overrides the harness's own.
     #[must_use]
     pub fn property(mut self, name: &str, value: &str) -> Self {
         self.properties.push((name.to_owned(), value.to_owned()));

@@ -62,7 +62,7 @@ impl TestCluster {
         Ok(())
     }
 
-    /// Sets a system property for archives and consensus modules started from now on; [`Builder::property`]
+    /// Sets a system property for servers started from now on; [`Builder::property`]
     /// sets one from the beginning. For tests of a cluster that restarts with other settings.
     pub fn set_property(&mut self, name: &str, value: &str) {
         let mut settings = Settings::clone(&self.settings);

@@ -31,7 +31,7 @@ impl TestCluster {
     /// Kills all processes of a member with SIGKILL, as when its machine fails. Services in this process cannot be
     /// killed: they are closed after the other processes and before the driver. Services that the test started itself are left to it.
     ///
-    /// A consensus module killed alone looks alive to clients for five seconds more, until the driver gives up on it: a
+    /// A consensus module killed alone looks alive to clients for ten seconds more, until the driver gives up on it: a
     /// client may try to connect to it and time out.
     pub fn kill_member(&mut self, member: usize) {
         self.nodes[member].kill();

@@ -25,6 +25,7 @@ mod dirs;
 pub mod fuzzing;
 mod hosted;
 mod java;
+mod last_words;
 mod members;
 mod network;
 mod node;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use super::node::Node;
+use super::node::{Node, Settings};
 use crate::{Error, Result};
 
 /// Which media driver the members run.
@@ -55,8 +55,7 @@ const MARK_FILE_ACTIVITY_OFFSET: u64 = 16;
 const MARK_FILE_INACTIVE: i64 = -1;
 
 /// Holds for all drivers and clients here: small and sparse buffers.
-const DRIVER_PROPERTIES: [(&str, &str); 8] = [
-    ("aeron.client.liveness.timeout", "5s"),
+const DRIVER_PROPERTIES: [(&str, &str); 7] = [
     ("aeron.threading.mode", "SHARED"),
     ("aeron.term.buffer.sparse.file", "true"),
     ("aeron.term.buffer.length", "1m"),
@@ -67,15 +66,16 @@ const DRIVER_PROPERTIES: [(&str, &str); 8] = [
 ];
 
 /// The C driver, as a child process.
-pub(super) fn c_driver(aeron_dir: &Path) -> Command {
+pub(super) fn c_driver(aeron_dir: &Path, settings: &Settings) -> Command {
     let mut command = Command::new(aeron_sys::AERONMD_PATH);
-    command.args(driver_properties(aeron_dir).iter().map(|(name, value)| format!("-D{name}={value}")));
+    command.args(driver_properties(aeron_dir, settings).iter().map(|(name, value)| format!("-D{name}={value}")));
     command
 }
 
-fn driver_properties(aeron_dir: &Path) -> Properties {
+fn driver_properties(aeron_dir: &Path, settings: &Settings) -> Properties {
     let mut properties = pairs(&DRIVER_PROPERTIES);
     properties.push(pair("aeron.dir", aeron_dir.display()));
+    properties.extend(settings.properties.iter().cloned());
     properties
 }
 
@@ -83,9 +83,10 @@ impl Node {
     pub(super) fn driver(&self) -> Command {
         let command = match self.settings.driver {
             DriverKind::Java => {
-                self.settings.java.command("io.aeron.driver.MediaDriver", driver_properties(&self.aeron_dir()))
+                let properties = driver_properties(&self.aeron_dir(), &self.settings);
+                self.settings.java.command("io.aeron.driver.MediaDriver", properties)
             }
-            DriverKind::C | DriverKind::External => c_driver(&self.aeron_dir()),
+            DriverKind::C | DriverKind::External => c_driver(&self.aeron_dir(), &self.settings),
         };
         match &self.host {
             // The only process of a member that opens sockets.

@@ -8,6 +8,7 @@ use super::cluster::TestCluster;
 use super::counters::DriverCounters;
 use super::dirs::WorkDir;
 use super::network::Host;
+use super::node::Settings;
 use super::parts::c_driver;
 use super::patience::{PATIENCE, wait_until};
 use super::processes::Process;
@@ -27,14 +28,14 @@ impl RemoteDriver {
         self.dir.path().join("aeron")
     }
 
-    fn start(&mut self) -> Result<()> {
+    fn start(&mut self, settings: &Settings) -> Result<()> {
         if self.process.as_mut().is_some_and(Process::is_running) {
             return Ok(());
         }
         let aeron_dir = self.aeron_dir();
         // What a killed driver left must not be taken for the new one's.
         let _ = fs::remove_dir_all(&aeron_dir);
-        let mut command = c_driver(&aeron_dir);
+        let mut command = c_driver(&aeron_dir, settings);
         if let Some(host) = &self.host {
             command = host.enter(&command);
         }
@@ -71,7 +72,7 @@ impl TestCluster {
                 RemoteDriver { process: None, host, dir: WorkDir::new()? }
             }
         };
-        let started = remote.start();
+        let started = remote.start(&self.settings);
         let address = remote.host.as_ref().map_or("localhost", Host::address);
         let egress = format!("aeron:udp?endpoint={address}:0");
         let context = self.context().aeron_dir(remote.aeron_dir()).egress_channel(egress);

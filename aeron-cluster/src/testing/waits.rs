@@ -46,7 +46,7 @@ impl TestCluster {
     ///
     /// What a service of the cluster failed with; [`ErrorKind::State`] with the output of a consensus module that ended when
     /// too few are left for a leader;
-    /// [`ErrorKind::Timeout`] when no state moves for [`PATIENCE`].
+    /// [`ErrorKind::Timeout`] with the [last words](Self::last_words) of all processes when no state moves for [`PATIENCE`].
     pub fn wait_for_leader(&mut self) -> Result<usize> {
         self.wait_for_leader_among(|_| true)
     }
@@ -73,6 +73,15 @@ impl TestCluster {
             let leader = leader.map(|(member, _)| member);
             Ok(leader.map_or(ControlFlow::Continue(states), ControlFlow::Break))
         })
+        .map_err(|error| self.with_last_words(error))
+    }
+
+    /// A time-out alone does not tell which process is to blame.
+    fn with_last_words(&mut self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Timeout => Error::new(error.kind(), format!("{}\n{}", error.message(), self.last_words(3))),
+            _ => error,
+        }
     }
 
     /// Blocks until the election is over on every member whose consensus module runs and that is not cut off: followers
@@ -122,7 +131,7 @@ impl TestCluster {
     }
 
     /// The value of a counter of a member's consensus module or service, by its [`type_id`]; of the newest if there are several,
-    /// `None` if there is none. The driver keeps those of a killed process for five seconds.
+    /// `None` if there is none. The driver keeps those of a killed process for ten seconds.
     ///
     /// # Errors
     ///
@@ -152,6 +161,7 @@ impl TestCluster {
             let is_done = reachable.into_iter().all(|member| is_done(&states[member]));
             Ok(if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(states) })
         })
+        .map_err(|error| self.with_last_words(error))
     }
 
     fn running(&mut self) -> Vec<usize> {
