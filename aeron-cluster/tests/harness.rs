@@ -6,7 +6,9 @@ mod support;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use aeron_cluster::aeron::CncFile;
 use aeron_cluster::driver::{DriverContext, MediaDriver, ThreadingMode};
 use aeron_cluster::testing::{DriverKind, PATIENCE, Part, Process, TestCluster, proc_state, type_id, wait_until};
 use support::{java_1_54, java_programs, run_java_client, start_java_services};
@@ -78,11 +80,18 @@ fn java_counter_restarts_from_its_log_and_from_a_snapshot() {
 #[test]
 fn a_killed_consensus_module_starts_again() {
     let java = java_programs();
-    let mut cluster = TestCluster::builder().start().unwrap();
+    let mut cluster = TestCluster::builder().property("aeron.client.liveness.timeout", "5s").start().unwrap();
+    let constants = CncFile::open(cluster.aeron_dir(0), Duration::ZERO).unwrap().constants();
+    assert_eq!(constants.client_liveness_timeout, Duration::from_secs(5), "drivers have the property too");
     let service = cluster.start_java_service(0, 0, &java, "EchoService").unwrap();
     cluster.wait_for_leader().unwrap();
     cluster.kill(0, Part::ConsensusModule);
     assert!(cluster.wait_for_leader().is_err(), "no leader without a consensus module");
+    let words = cluster.last_words(3);
+    assert!(
+        words.contains("ConsensusModule of member 0 has ended") && words.contains("Driver of member 0 runs"),
+        "{words}"
+    );
     drop(service);
 
     cluster.start_part(0, Part::ConsensusModule).unwrap();

@@ -21,7 +21,7 @@ pub const SIZES: [usize; 7] = [32, 64, 256, 1024, 4096, 16 * 1024, 64 * 1024];
 pub const SESSIONS: [i64; 5] = [10, 100, 1_000, 10_000, 100_000];
 /// The maximum number of sessions for other containers than Rust's and Java's, since one may add a publication for each session.
 const SESSIONS_OF_OTHERS: i64 = 1_000;
-/// How many times as many messages a container alone gets as one in a cluster, because the kernel counts CPU time in hundredths of a second.
+/// How many times as many messages a container alone gets as one in a cluster, since each takes it a fraction of the time.
 const ECHOES: u64 = 4;
 /// How many times as many batches are echoed as in other parts: one takes less than a millisecond, and the speed of the machine varies.
 const ECHO_BATCHES: usize = 16;
