@@ -148,25 +148,29 @@ impl Probe {
         let words: Vec<&str> = text.split(' ').collect();
         let number = |index: usize| words[index].parse::<i64>().unwrap();
         match (words[0], session) {
-            ("echo", Some(session)) => retry(cluster, || session.offer(message)),
+            ("echo", Some(session)) => {
+                retry(cluster, || session.offer(message));
+            }
             ("pieces", Some(session)) => {
                 let pieces: Vec<_> = message.chunks(3).map(std::io::IoSlice::new).collect();
                 retry(cluster, || session.offer_vectored(&pieces));
             }
-            ("claim", Some(session)) => retry(cluster, || {
-                let mut claim = session.try_claim(message.len())?;
+            ("claim", Some(session)) => {
+                let mut claim = retry(cluster, || session.try_claim(message.len()));
                 claim.copy_from_slice(message);
-                Ok(claim.commit())
-            }),
+                claim.commit();
+            }
             ("fill", _) => while cluster.offer(&[0; 1_000]) != Err(OfferError::BackPressured) {},
-            ("offer", Some(_)) => retry(cluster, || cluster.offer(b"from the service")),
+            ("offer", Some(_)) => {
+                retry(cluster, || cluster.offer(b"from the service"));
+            }
             ("timer", _) => {
                 let deadline = cluster.time() + number(2);
-                retry(cluster, || cluster.schedule_timer(number(1), deadline).map(|()| 0));
+                retry(cluster, || cluster.schedule_timer(number(1), deadline));
             }
-            ("cancel", _) => retry(cluster, || cluster.cancel_timer(number(1)).map(|()| 0)),
+            ("cancel", _) => retry(cluster, || cluster.cancel_timer(number(1))),
             ("close", Some(session)) => {
-                retry(cluster, || session.close().map(|()| 0));
+                retry(cluster, || session.close());
                 assert!(session.is_closing());
             }
             ("panic", _) => panic!("as told"),
@@ -177,9 +181,13 @@ impl Probe {
     }
 }
 
-fn retry(cluster: &Cluster, mut send: impl FnMut() -> Result<i64, OfferError>) {
-    while let Err(reason) = send() {
-        assert!(reason.is_retryable(), "refused: {reason}");
+/// Sends until it is taken.
+pub fn retry<T>(cluster: &Cluster, mut send: impl FnMut() -> Result<T, OfferError>) -> T {
+    loop {
+        match send() {
+            Ok(sent) => return sent,
+            Err(reason) => assert!(reason.is_retryable(), "refused: {reason}"),
+        }
         cluster.idle(0).unwrap();
     }
 }

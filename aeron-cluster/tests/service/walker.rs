@@ -3,11 +3,13 @@
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
-use aeron_cluster::aeron::{Header, OfferError};
+use aeron_cluster::aeron::Header;
 use aeron_cluster::service::{
     ClientSession, CloseReason, Cluster, ClusteredService, NewLeadershipTermEvent, Role, ServiceError, SnapshotImage,
     SnapshotPublication, SnapshotReader, SnapshotWriter,
 };
+
+use crate::probe::retry;
 
 /// A callback, and how far it is.
 pub type Point = (&'static str, &'static str);
@@ -43,16 +45,6 @@ impl Walker {
             noted.len() - 1
         };
         assert_ne!(self.at, At::Point(number), "as told");
-    }
-}
-
-fn retry<T>(cluster: &Cluster, mut send: impl FnMut() -> Result<T, OfferError>) -> T {
-    loop {
-        match send() {
-            Ok(sent) => return sent,
-            Err(reason) => assert!(reason.is_retryable(), "refused: {reason}"),
-        }
-        cluster.idle(0).unwrap();
     }
 }
 
