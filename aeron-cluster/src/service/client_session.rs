@@ -123,7 +123,7 @@ impl ClientSession {
     ///
     /// [`InvalidArgument`](OfferError::InvalidArgument) if the message is too long, on every member alike;
     /// [`AdminAction`](OfferError::AdminAction) while the publication to the client is being added,
-    /// [`NotConnected`](OfferError::NotConnected) if there is no publication, the client does not listen, or the publication's limits are
+    /// [`NotConnected`](OfferError::NotConnected) if there is no publication, the client does not listen (yet), or the publication's limits are
     /// below the settings (which is recorded);
     /// [`NotAllowed`](OfferError::NotAllowed) from a callback that must not send, and
     /// [`Closed`](OfferError::Closed) once the container is ending.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aeron_cluster::Result;
-use aeron_cluster::aeron::{self, Aeron, ConductorIdleStrategy, Header, Subscription};
+use aeron_cluster::aeron::{self, Aeron, ConductorIdleStrategy, Header, Publication, Subscription};
 use aeron_cluster::codec::{ActionFlags, ClusterAction, SemanticVersion, ServiceEvent, TimerEvent};
 use aeron_cluster::service::{Context, FailurePolicy, Role, Termination};
 use aeron_cluster::testing::{PATIENCE, Part, TestCluster, wait_until};
@@ -50,6 +50,8 @@ impl Heard {
 struct Play {
     script: Script,
     client: Subscription,
+    /// The consensus module's, which the container shares, as in a cluster. A driver connects a first one only after it has said that it is there.
+    to_client: Publication,
     heard: Heard,
     logs: Vec<Log>,
     /// Listens to the consensus module too, whose words are for a container that may have ended.
@@ -100,7 +102,8 @@ impl Play {
 
     /// Waits for the end, and hears the rest.
     fn end(self) -> (Heard, Result<Termination>, Vec<String>) {
-        let Play { script, mut client, mut heard, logs, .. } = self;
+        let Play { script, mut client, to_client, mut heard, logs, .. } = self;
+        drop(to_client);
         wait_for(|| script.container.is_ended());
         let Script { container, errors, from_service, cluster, aeron, .. } = script;
         let ended = container.wait();
@@ -148,8 +151,10 @@ fn run(stage: &Stage, recovery: &Recovery, at: At, policy: FailurePolicy) -> Run
     };
     let script = stage.launch_service(recovery, walker, Probe::new().1, configure);
     let client = stage.aeron.add_subscription("aeron:ipc", 102).unwrap();
+    let to_client = stage.aeron.add_publication("aeron:ipc", 102).unwrap();
+    wait_for(|| to_client.is_connected());
     let _listener = stage.aeron.add_subscription(CONTROL_CHANNEL, 104).unwrap();
-    let mut play = Play { script, client, heard: Heard::default(), logs: Vec::new(), _listener };
+    let mut play = Play { script, client, to_client, heard: Heard::default(), logs: Vec::new(), _listener };
     let _ended_early = play.all(recovery);
     let (heard, ended, told) = play.end();
     wait_until("nothing of the container to be left", PATIENCE, || {
@@ -201,7 +206,7 @@ impl Expected {
         if let Some(failed) = self.failed {
             acks[failed].2 = false;
         }
-        assert_eq!(run.noted, self.noted, "{place}");
+        assert_eq!(run.noted, self.noted, "{place}; told: {:?}", run.told);
         assert_eq!(succeeded(&run.heard.acks), acks, "{place}");
         let noted = |kinds: &[&str]| self.noted.iter().filter(|(_, what)| kinds.contains(what)).count();
         assert_eq!((run.heard.sent, run.heard.answered), (noted(&SENT), noted(&ANSWERED)), "{place}");
