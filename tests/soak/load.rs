@@ -147,10 +147,13 @@ struct Sender {
 impl Sender {
     fn run(mut self, address: &Address) {
         while !self.flags.stopped.load(Ordering::Relaxed) {
-            // Without a leader nobody answers; then again.
-            if let Ok(client) = AeronCluster::connect(address.0.clone()) {
-                self.session(client);
-                lock(&self.told).unanswered = 0;
+            match AeronCluster::connect(address.0.clone()) {
+                Ok(client) => {
+                    self.session(client);
+                    lock(&self.told).unanswered = 0;
+                }
+                // Without a leader nobody answers; then again. Not at once: an Aeron client that has ended refuses without waiting.
+                Err(_) => std::thread::sleep(INTERVAL),
             }
         }
     }
