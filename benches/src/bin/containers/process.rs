@@ -1,13 +1,17 @@
 //! CPU time and memory of a process, from the kernel.
 
-use std::io::Error;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 /// The CPU time of all threads of a process, including ended ones, such as compiler threads of a JVM. In nanoseconds: `/proc` has it in hundredths
 /// of a second, which is a tenth of what some runs take.
+#[cfg(target_os = "linux")]
 pub fn cpu(pid: u32) -> Result<Duration> {
+    use std::io::Error;
+
+    use anyhow::ensure;
+
     let no_such = || format!("no CPU time of process {pid}");
     let mut clock = 0;
     // SAFETY: the id of the clock is written to a variable of that type, which outlives the call.
@@ -18,6 +22,12 @@ pub fn cpu(pid: u32) -> Result<Duration> {
     let result = unsafe { libc::clock_gettime(clock, &mut time) };
     ensure!(result == 0, "{}: {}", no_such(), Error::last_os_error());
     Ok(Duration::new(u64::try_from(time.tv_sec)?, u32::try_from(time.tv_nsec)?))
+}
+
+/// Other systems have no clock of another process; this still compiles there.
+#[cfg(not(target_os = "linux"))]
+pub fn cpu(pid: u32) -> Result<Duration> {
+    anyhow::bail!("no CPU time of process {pid}: it is read on Linux only")
 }
 
 /// The anonymous resident memory of a process, in bytes.
