@@ -88,6 +88,7 @@ pub(crate) use image::poll_native_image;
 pub use image_handlers::{ImageHandlers, ImageView};
 pub use image_ref::ImageRef;
 pub(crate) use look_ahead::LookAhead;
+pub(crate) use native_context::clock_nanos;
 #[cfg(feature = "driver")]
 pub(crate) use native_error::check;
 pub(crate) use native_error::{LAST_REGISTRATION_CODE, kind_of, last_error};

@@ -80,9 +80,7 @@ impl NativeContext {
         setter: unsafe extern "C" fn(*mut sys::aeron_context_t, u64) -> i32,
     ) -> Result<()> {
         let Some(duration) = duration else { return Ok(()) };
-        // C adds it to a clock that counts in 63 bits.
-        let nanos = u64::try_from(duration.as_nanos()).ok().filter(|nanos| (1..=i64::MAX as u64 / 2).contains(nanos));
-        let nanos = nanos.ok_or_else(|| {
+        let nanos = clock_nanos(duration).ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, format!("{name} must be from 1 ns to 146 years: {duration:?}"))
         })?;
         // SAFETY: the context is live.
@@ -160,4 +158,9 @@ impl Drop for NativeContext {
         // SAFETY: no client took the context: `start` forgets it before aeron_init.
         unsafe { sys::aeron_context_close(self.ptr()) };
     }
+}
+
+/// The duration in nanoseconds, if it is one that C can add to its clock of 63 bits: from 1 ns to 146 years.
+pub(crate) fn clock_nanos(duration: Duration) -> Option<u64> {
+    u64::try_from(duration.as_nanos()).ok().filter(|nanos| (1..=i64::MAX as u64 / 2).contains(nanos))
 }

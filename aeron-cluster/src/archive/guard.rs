@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::time::Duration;
 
-use crate::aeron::{ChannelUri, c_string};
+use crate::aeron::{ChannelUri, c_string, clock_nanos};
 use crate::{Error, ErrorKind, Result};
 
 /// The longest piece of a channel to search for, in bytes: the limit of a channel.
@@ -38,8 +38,7 @@ pub(super) fn fragment(fragment: &str) -> Result<CString> {
 
 /// The timeout in nanoseconds, if it is one that C can add to its clock of 63 bits.
 pub(crate) fn timeout_nanos(timeout: Duration) -> Result<u64> {
-    let nanos = u64::try_from(timeout.as_nanos()).ok().filter(|nanos| (1..=i64::MAX as u64 / 2).contains(nanos));
-    nanos.ok_or_else(|| invalid(format!("archive message timeout is out of range: {timeout:?}")))
+    clock_nanos(timeout).ok_or_else(|| invalid(format!("archive message timeout is out of range: {timeout:?}")))
 }
 
 pub(super) fn credentials(credentials: &[u8]) -> Result<()> {
