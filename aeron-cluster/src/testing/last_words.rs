@@ -25,9 +25,6 @@ impl TestCluster {
 fn tell(words: &mut String, process: Option<&mut Process>, lines: usize) {
     let Some(process) = process else { return };
     let state = if process.is_running() { "runs" } else { "has ended" };
-    let printed = process.lines();
-    let last = &printed[printed.len().saturating_sub(lines)..];
     // Writing to a string cannot fail.
-    let _ = writeln!(words, "--- {} {state}; its output ends with:", process.name());
-    last.iter().for_each(|line| _ = writeln!(words, "{line}"));
+    let _ = writeln!(words, "--- {}", process.quoted(state, lines));
 }

@@ -184,9 +184,14 @@ impl Process {
         if kind == ErrorKind::State {
             self.output.wait(DRAIN_PATIENCE, |printed| (printed.open == 0).then_some(()));
         }
-        let lines = self.lines();
-        let quoted = &lines[lines.len().saturating_sub(QUOTED_LINES)..];
-        Error::new(kind, format!("{} {what}; its output ends with:\n{}", self.name, quoted.join("\n")))
+        Error::new(kind, self.quoted(what, QUOTED_LINES))
+    }
+
+    /// What is to be said of it, and the last lines that it printed.
+    pub(super) fn quoted(&self, what: &str, lines: usize) -> String {
+        let printed = self.lines();
+        let last = &printed[printed.len().saturating_sub(lines)..];
+        format!("{} {what}; its output ends with:\n{}", self.name, last.join("\n"))
     }
 
     /// Signals the group through the shell, which is there on every Unix and needs no unsafe code.
