@@ -128,7 +128,8 @@ fn a_client_that_reconnects_goes_on_with_a_cluster_that_was_started_anew() {
     let mut cluster = TestCluster::builder().program(echo_service()).start().unwrap();
     let endpoints = cluster.ingress_endpoints();
     // The driver takes ten seconds to miss the consensus module, which is as long as the client waits for an answer by default.
-    let flags = ["--ingress-endpoints", &endpoints, "--messages", "1000000000", "--reconnect", "--timeout", "30"];
+    let rest = ["--messages=1000000000", "--window=16", "--reconnect", "--timeout=30"];
+    let flags = [&["--ingress-endpoints", &endpoints], &rest[..]].concat();
     let mut client = client(&cluster, &flags);
     client.wait_for_line("session ", PATIENCE).unwrap();
     cluster.kill(0, Part::ConsensusModule);
